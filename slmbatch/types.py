@@ -1,0 +1,217 @@
+"""The words of slmbatch: the records that pass from room to room. No behaviour beyond what follows from the fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import blake2b
+from typing import TypeAlias
+
+Scalar: TypeAlias = str | int | Decimal | dt.date | bool
+PAGE_BREAK = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of text. `note` says why a page has no text; `number` counts from 1."""
+
+    number: int
+    text: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One unit of input.
+
+    `source` is the file as the user can find it, `row` the row number in a table (from 0). `problem` is set when
+    nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text.
+    """
+
+    id: str
+    source: str
+    row: int | None
+    pages: tuple[Page, ...]
+    problem: str | None = None
+    cut: bool = False
+
+    @property
+    def text(self) -> str:
+        """All pages, joined with PAGE_BREAK: what a model is shown."""
+        if len(self.pages) == 1:
+            return self.pages[0].text
+        return PAGE_BREAK.join(page.text for page in self.pages)
+
+    def content_hash(self) -> bytes:
+        """16 bytes that change when anything a model is shown changes."""
+        digest = blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=16)
+        if self.problem is not None:
+            digest.update(b"\0unreadable\0" + self.problem.encode())
+        return digest.digest()
+
+
+class Status(StrEnum):
+    """How a document ended. See the README for what a user does with each."""
+
+    ACCEPTED = "accepted"
+    REVIEW = "review"
+    FAILED = "failed"
+    UNREADABLE = "unreadable"
+
+
+class Kind(StrEnum):
+    """What a leaf holds, and so how its text becomes a typed value."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    DATE = "date"
+    BOOLEAN = "boolean"
+    ENUM = "enum"
+    CURRENCY = "currency"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request. `cached_tokens` are part of `input_tokens`."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question, in no dialect yet. `shape` is what the reply must look like."""
+
+    messages: tuple[Message, ...]
+    shape: Shape
+    max_tokens: int
+    top_logprobs: int
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The reply is one of `options`, literally; no option is a prefix of another."""
+
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonShape:
+    """The reply is JSON of this schema (already reduced to what decoders support). `text` is the schema as JSON."""
+
+    name: str
+    text: str
+
+
+Shape: TypeAlias = Choice | JsonShape
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token with its natural-log probability and the likeliest alternatives, best first."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back. `tokens` is None where the engine gives no logprobs. `cut_short`: max_tokens was reached."""
+
+    text: str
+    tokens: tuple[Token, ...] | None
+    usage: Usage
+    cut_short: bool = False
+
+
+class Grounded(StrEnum):
+    """Whether a value stands in the document: as written, in another spelling of the same value, or not at all."""
+
+    EXACT = "exact"
+    NORMALISED = "normalised"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """Where a value was found. `page` counts from 1; `start` and `end` are characters within that page's text."""
+
+    found: Grounded
+    page: int | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One field of one document as one tier answered it.
+
+    `path` is dotted with list positions, as in `line_items[0].amount`. `score` is exp(mean logprob) of the value's own
+    tokens: a score, not a probability. `forced_logprob` is the pre-grammar logprob of the token that decided the
+    value, None where the engine doesn't give it. `problems` names the checks that failed.
+    """
+
+    path: str
+    value: Scalar | None
+    raw: str | None
+    score: float | None = None
+    logprob_mean: float | None = None
+    logprob_min: float | None = None
+    forced_logprob: float | None = None
+    grounding: Grounding = Grounding(Grounded.NONE)
+    problems: tuple[str, ...] = ()
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A parsed and checked completion. `label` for classify, `leaves` for extract.
+
+    `score` is the row's score, None where the engine gave no logprobs; `scores` the score of every label that the
+    engine told about; `mass` the raw probability that the first token starts any label; `problems` the failed checks
+    of the whole row.
+    """
+
+    label: str | None = None
+    scores: tuple[tuple[str, float], ...] = ()
+    mass: float | None = None
+    leaves: tuple[Leaf, ...] = ()
+    score: float | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One tier's try at one document: an answer, or the error's kind and message."""
+
+    tier: str
+    answer: Answer | None
+    usage: Usage = Usage()
+    usd: Decimal = Decimal(0)
+    seconds: float = 0.0
+    requests: int = 0
+    truncated: bool = False
+    error_kind: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The settled outcome of one content: status and the attempts that led there, in order."""
+
+    key: bytes
+    status: Status
+    attempts: tuple[Attempt, ...]
+    reason: str | None = None
