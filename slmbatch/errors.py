@@ -13,7 +13,8 @@ SlmbatchError                    1
 └── RequestError                 -   one request failed: becomes data of its row, never ends a run
     ├── Rejected                     the server refuses this request for good (4xx)
     ├── ContextTooLong               the prompt doesn't fit into the model's context
-    ├── Unavailable                  retries are used up (connection, 429, 5xx)
+    ├── Unavailable                  retries are used up (429, 5xx)
+    │   └── ConnectionLost           the connection failed before a whole reply came
     ├── TimedOut                     no reply in time, retries used up
     ├── MalformedReply               the server answered with something that isn't a completion
     └── Poisoned                     the engine died three times with this row in flight
@@ -70,9 +71,10 @@ class Interrupted(SlmbatchError):
 
 
 class RequestError(SlmbatchError):
-    """One request failed; `kind` is the stable word written into the row."""
+    """One request failed; `kind` is the stable word written into the row, `tries` how often it was sent."""
 
     kind = "request"
+    tries = 1
 
 
 class Rejected(RequestError):
@@ -85,6 +87,10 @@ class ContextTooLong(RequestError):
 
 class Unavailable(RequestError):
     kind = "unavailable"
+
+
+class ConnectionLost(Unavailable):
+    kind = "connection_lost"
 
 
 class TimedOut(RequestError):

@@ -89,17 +89,6 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One question, in no dialect yet. `shape` is what the reply must look like."""
-
-    messages: tuple[Message, ...]
-    shape: Shape
-    max_tokens: int
-    top_logprobs: int
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Choice:
     """The reply is one of `options`, literally; no option is a prefix of another."""
 
@@ -108,32 +97,62 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class JsonShape:
-    """The reply is JSON of this schema (already reduced to what decoders support). `text` is the schema as JSON."""
+    """The reply is JSON of this schema, given as JSON text and already reduced to what decoders support."""
 
     name: str
-    text: str
+    schema: str
 
 
 Shape: TypeAlias = Choice | JsonShape
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """One generated token with its natural-log probability and the likeliest alternatives, best first."""
+class Request:
+    """One question, in no dialect yet. `shape` is what the reply must look like."""
 
-    text: str
+    messages: tuple[Message, ...]
+    shape: Shape
+    max_tokens: int
+    top_logprobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do.
+
+    `choice`: it can be held to literal alternatives (else a JSON object with an enum is asked for). `top_logprobs`: how
+    many alternatives per token it tells, 0 for none. `raw_logprobs`: they are taken before the grammar's mask.
+    `context_tokens` is for prompt and reply together, None where unknown. `tokenizer`: it counts and cuts tokens.
+    """
+
+    choice: bool
+    top_logprobs: int
+    raw_logprobs: bool
+    context_tokens: int | None
+    tokenizer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token (UTF-8 bytes), its natural-log probability, and the likeliest alternatives, best first."""
+
+    data: bytes
     logprob: float
-    top: tuple[tuple[str, float], ...] = ()
+    top: tuple[tuple[bytes, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. `tokens` is None where the engine gives no logprobs. `cut_short`: max_tokens was reached."""
+    """What came back. `tokens` is None where the engine gives no logprobs. `cut_short`: max_tokens was reached.
+
+    `tries` counts the requests that were sent for it, retries included.
+    """
 
     text: str
     tokens: tuple[Token, ...] | None
     usage: Usage
     cut_short: bool = False
+    tries: int = 1
 
 
 class Grounded(StrEnum):
@@ -181,7 +200,7 @@ class Answer:
 
     `score` is the row's score, None where the engine gave no logprobs; `scores` the score of every label that the
     engine told about; `mass` the raw probability that the first token starts any label; `problems` the failed checks
-    of the whole row.
+    of the whole row, which keep it from being accepted; `warnings` those that don't.
     """
 
     label: str | None = None
@@ -190,6 +209,7 @@ class Answer:
     leaves: tuple[Leaf, ...] = ()
     score: float | None = None
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +229,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The settled outcome of one content: status and the attempts that led there, in order."""
+    """The settled outcome of one content: status and the attempts that led there, in order.
+
+    `key` is the content's hash; `shown` the position of the attempt whose answer is the result's, None without one.
+    """
 
     key: bytes
     status: Status
     attempts: tuple[Attempt, ...]
+    shown: int | None = None
     reason: str | None = None

@@ -1,0 +1,120 @@
+"""Numbers as documents write them, in any locale, and the places of a text where they stand. Always Decimal.
+
+price-parser isn't used: it drops every minus sign and bracket, and reads 0.123 as 123 and 1’234.50 as 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from slmbatch.checks.currencies import marks_money
+
+# One character for one character, so that places in the plain text are places in the original.
+_PLAIN = str.maketrans(
+    "\u00a0\u1680\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u2010\u2011\u2012\u2013\u2014\u2212\u2019\u02bc\u00b4`",
+    "          " + "------" + "''''",
+)
+_UNITS = frozenset("x g kg mg t l ml cl m cm mm km h min pc pcs pce ea st stk kwh gb mb".split())
+_MAX_DIGITS = 40
+
+_LITERAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
+_GROUPED = re.compile(r"([1-9][0-9]{0,2})(?P<sep>[.,' ])[0-9]{3}((?P=sep)[0-9]{3})*(?:(?!(?P=sep))[.,][0-9]+)?")
+_LAKHS = re.compile(r"[1-9][0-9]?(,[0-9]{2})+,[0-9]{3}(\.[0-9]+)?")
+_UNGROUPED = re.compile(r"[0-9]+([.,][0-9]+)?|[.,][0-9]+")
+_WHOLE = re.compile(
+    r"(?P<before>[^0-9.,']*?(?:[^\W\d_]\.\s*)?)"  # a sign and a currency, which may end with a point as in "Fr."
+    r"(?P<number>[.,]?[0-9](?:[0-9.,' ]*[0-9])?)(?:[.,]-{1,2})?"  # "12.-" is Swiss for 12.00
+    r"(?P<after>[^0-9]*)"
+)
+_TOKEN = re.compile(r"[0-9]+(?:[.,'][0-9]+)*")
+_SPACED = re.compile(r"(?<![0-9])(?<![0-9][.,'])(?=([1-9][0-9]{0,2}(?: [0-9]{3})+(?:[.,][0-9]+)?)(?![.,']?[0-9]))")
+_LEFT = re.compile(
+    r"(?:(?<![\w-])(?P<dash>-)(?P<gap> ?))?(?:(?P<word>(?<![^\W\d_])(?:[^\W\d_]{0,3}[$€£¥]|[^\W\d_]{1,4}\.?|[₩-₿]))(?P<space> ?))?"
+    r"(?P<near>(?<!-)-)?(?P<near_gap> ?)$"
+)
+_RIGHT = re.compile(r"(?P<space> ?)(?P<word>[^\W\d_]+\.?|[$€£¥₩-₿])?(?P<gap> ?)(?P<dash>-(?![\w-]))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """One reading of one number of a text, with its sign inside the place."""
+
+    value: Decimal
+    start: int
+    end: int
+
+
+def parse_amount(text: str, *, literal: bool = False) -> Decimal | None:
+    """Return the amount that the whole text is, None when it is anything else.
+
+    A currency or a percent sign may stand on either side; a minus before or after, or round brackets, make it
+    negative. A single separator followed by exactly three digits groups thousands ("1.234" and "1,234" are 1234)
+    unless the part before it starts with 0 or has more than three digits. With `literal` the text may be a JSON
+    number, whose point is always a decimal point.
+    """
+    plain = text.translate(_PLAIN).strip()
+    if len(plain) > 2 * _MAX_DIGITS:
+        return None
+    if literal and _LITERAL.fullmatch(plain):
+        return Decimal(plain)
+    bracketed = plain.startswith("(") and plain.endswith(")")
+    whole = _WHOLE.fullmatch(plain[1:-1] if bracketed else plain)
+    if whole is None:
+        return None
+    before, after = whole["before"], whole["after"]
+    minuses = bracketed + before.count("-") + after.count("-")
+    if minuses > 1 or not _is_dressing(before.replace("-", ""), "+") or not _is_dressing(after.replace("-", ""), "%"):
+        return None
+    readings = _readings(whole["number"])
+    return (-readings[0] if minuses else readings[0]) if readings else None
+
+
+def scan_amounts(text: str) -> Iterator[Amount]:
+    """Yield every reading of every number that isn't a piece of a longer token, such as a date, a time or a code.
+
+    "1,234" reads as 1234 and as 1.234; "2 150,00" as 2150.00 and, in two columns, as 2 and 150.00; a minus with a space
+    between, or brackets, may be punctuation and give both signs.
+    """
+    plain = text.translate(_PLAIN)
+    for found in _TOKEN.finditer(plain):
+        yield from _amounts_at(plain, found.start(), found.end())
+    for found in _SPACED.finditer(plain):
+        yield from _amounts_at(plain, found.start(1), found.end(1))
+
+
+def _readings(number: str) -> list[Decimal]:
+    """Read digits and separators, the likeliest reading first."""
+    if len(number) > _MAX_DIGITS:
+        return []
+    grouped = _GROUPED.fullmatch(number)
+    readings = []
+    if grouped:
+        readings.append(number.replace(grouped["sep"], "").replace(",", "."))
+    elif _LAKHS.fullmatch(number):
+        readings.append(number.replace(",", ""))
+    if _UNGROUPED.fullmatch(number):
+        readings.append(number.replace(",", "."))
+    return [Decimal(reading) for reading in readings]
+
+
+def _is_dressing(text: str, sign: str) -> bool:
+    word = text.strip()
+    return word in {"", sign} or marks_money(word)
+
+
+def _amounts_at(text: str, start: int, end: int) -> Iterator[Amount]:
+    readings = _readings(text[start:end])
+    if not readings:
+        return
+    left, right = _left_sign(text, start), _right_sign(text, end)
+    if left is None or right is None:
+        return
+    (first, surely_left), (last, surely_right) = left, right
+    surely = surely_left or surely_right
+    if not surely:
+        yield from (Amount(value, start, end) for value in readings)
+    if (first < start) != (last > end) or text[first] + text[last - 1] == "()":
+        yield from (Amount(-value, first, last) for value in readings)

@@ -1,0 +1,161 @@
+"""`slmbatch`: the verbs. Everything heavy is imported by the verb that needs it, so that --help is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slmbatch import __version__
+from slmbatch.cli import options as o
+from slmbatch.errors import SlmbatchError
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Classify and extract from piles of documents with the smallest model that can be trusted.",
+)
+models = typer.Typer(no_args_is_help=True, help="The embedded models: list them, or fetch them.", rich_markup_mode=None)
+app.add_typer(models, name="models")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def classify(  # noqa: PLR0917
+    inputs: o.Inputs,
+    labels: Annotated[str, typer.Option("--labels", help="YAML file, or names separated by commas.")],
+    out: o.Out,
+    model: o.Model = None,
+    escalate: o.Escalate = None,
+    config: o.Config = None,
+    threshold: o.Threshold = None,
+    text_column: o.TextColumn = None,
+    id_column: o.IdColumn = None,
+    encoding: o.Encoding = "utf-8",
+    limit: o.Limit = None,
+    workers: o.Workers = None,
+    dry_run: o.DryRun = False,
+    json_: o.Json = False,
+    quiet: o.Quiet = False,
+    strict: o.Strict = False,
+    debug: o.Debug = False,
+    overwrite: o.Overwrite = False,
+    retry_failed: o.RetryFailed = False,
+    no_download: o.NoDownload = False,
+) -> None:
+    """Give every document one of the labels."""
+    flags = o.Flags.of(locals())
+    from slmbatch.cli.verbs import run_verb
+    from slmbatch.tasks.classify import ClassifyTask
+    from slmbatch.tasks.labels import load_labels
+
+    run_verb(ClassifyTask(load_labels(labels)), flags)
+
+
+@app.command()
+def extract(  # noqa: PLR0917
+    inputs: o.Inputs,
+    schema: Annotated[str, typer.Option("--schema", help="JSON Schema (JSON or YAML), or module.py:Model.")],
+    out: o.Out,
+    model: o.Model = None,
+    escalate: o.Escalate = None,
+    config: o.Config = None,
+    threshold: o.Threshold = None,
+    text_column: o.TextColumn = None,
+    id_column: o.IdColumn = None,
+    encoding: o.Encoding = "utf-8",
+    limit: o.Limit = None,
+    workers: o.Workers = None,
+    dry_run: o.DryRun = False,
+    json_: o.Json = False,
+    quiet: o.Quiet = False,
+    strict: o.Strict = False,
+    debug: o.Debug = False,
+    overwrite: o.Overwrite = False,
+    retry_failed: o.RetryFailed = False,
+    no_download: o.NoDownload = False,
+) -> None:
+    """Copy typed fields out of every document."""
+    flags = o.Flags.of(locals())
+    from slmbatch.cli.verbs import run_verb
+    from slmbatch.tasks.extract import ExtractTask
+    from slmbatch.tasks.schema_files import load_schema
+
+    run_verb(ExtractTask(load_schema(schema)), flags)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
+    gold: Annotated[Path | None, typer.Option("--gold", help="Expected answers to compare with.")] = None,
+    json_: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Print a run's report again."""
+    from slmbatch.cli.verbs import report_verb
+
+    report_verb(out, gold, json_=json_)
+
+
+@app.command()
+def doctor(
+    model: o.Model = None,
+    escalate: o.Escalate = None,
+    config: o.Config = None,
+    json_: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Say what works on this machine; exit with 1 if a run with these tiers couldn't work."""
+    from slmbatch.cli.doctor import doctor_verb
+
+    doctor_verb(model, escalate or [], config, json_=json_)
+
+
+@models.command("list")
+def models_list(json_: o.Json = False) -> None:
+    """Show the pinned models: where they are, size, licence, SHA-256."""
+    from slmbatch.cli.doctor import list_models
+
+    list_models(json_=json_)
+
+
+@models.command("pull")
+def models_pull(
+    names: Annotated[list[str] | None, typer.Argument(help="Names from `models list`; all of them if none.")] = None,
+    debug: o.Debug = False,
+) -> None:
+    """Fetch pinned models that are missing, and check them."""
+    from slmbatch.cli.doctor import pull_models
+
+    pull_models(names or [])
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one line on what happened and one on what to do."""
+    try:
+        app()
+    except SlmbatchError as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"slmbatch: {error.message}", err=True)
+        if error.remedy:
+            typer.echo(error.remedy, err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The options that several verbs share, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RUNNING, ASKING, READING, OUTPUT = "Run", "Models", "Input", "Output"
+
+Inputs = Annotated[list[str], typer.Argument(help="Files, folders or globs: tables, texts, HTML, mail, PDF.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder; the same folder again resumes.")]
+Model = Annotated[str | None, typer.Option("--model", metavar="ENGINE:MODEL", help="First tier.")]
+Escalate = Annotated[
+    list[str] | None,
+    typer.Option("--escalate", metavar="ENGINE:MODEL", help="Next tier for doubtful rows; repeat it, in order."),
+]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with tiers, prices, limits; flags win.")]
+Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Accept from this score on.")]
+TextColumn = Annotated[str | None, typer.Option("--text-column", help="The text's column in tables.")]
+IdColumn = Annotated[str | None, typer.Option("--id-column", help="The id's column in tables.")]
+Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of texts without a byte order mark.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Stop after so many documents.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read everything, ask nothing, say what would be done.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 unless every row was accepted.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, log more.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over in a folder that holds another run.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask again about rows that failed earlier.")]
+NoDownload = Annotated[bool, typer.Option("--no-download", help="Never fetch a model.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that read PDF and mail.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The shared options of classify and extract, as given."""
+
+    inputs: list[str]
+    out: Path
+    model: str | None
+    escalate: list[str] | None
+    config: Path | None
+    threshold: float | None
+    text_column: str | None
+    id_column: str | None
+    encoding: str
+    limit: int | None
+    workers: int | None
+    dry_run: bool
+    json_: bool
+    quiet: bool
+    strict: bool
+    debug: bool
+    overwrite: bool
+    retry_failed: bool
+    no_download: bool
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Flags:
+        """Pick the shared options out of a command's parameters."""
+        return cls(**{one.name: given[one.name] for one in fields(cls)})

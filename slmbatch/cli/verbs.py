@@ -1,0 +1,170 @@
+"""What classify, extract and report do once their options are parsed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from slmbatch.cli.options import Flags
+from slmbatch.cli.progress import Progress
+from slmbatch.errors import Unsettled
+from slmbatch.evaluate import Accuracy, compare
+from slmbatch.readers import ReadOptions, read
+from slmbatch.report.costs import TierCost, add_up, write_costs
+from slmbatch.report.summary import Summary, as_text, read_summary, summarise
+from slmbatch.run.answers import Task
+from slmbatch.run.config import load_config
+from slmbatch.run.execute import execute
+from slmbatch.run.plan import Choices, Plan, make_plan
+from slmbatch.store.folder import RunFolder
+from slmbatch.store.parts import PartStore
+from slmbatch.store.sessions import spent
+
+SKIPPED_SHOWN = 5
+MOST_WORKERS = 8
+CHARACTERS_PER_TOKEN = 4  # a rule of thumb for European languages
+
+
+def run_verb(task: Task, flags: Flags) -> None:
+    """Classify or extract: plan, run, report."""
+    plan = make_plan(task, _choices(flags), load_config(flags.config), _reading(flags))
+    _warn_of_skipped(plan, quiet=flags.quiet)
+    if flags.dry_run:
+        _print_dry_run(plan, json_=flags.json_)
+        return
+    with Progress(quiet=flags.quiet) as progress:
+        execute(plan, watch=progress.show, debug=flags.debug)
+    summary = _report(plan)
+    if flags.json_:
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+    elif not flags.quiet:
+        typer.echo(as_text(summary), err=True)
+        typer.echo(plan.choices.out / "results.parquet")
+    unsettled = summary["rows"] - summary["status"].get("accepted", 0)
+    if flags.strict and unsettled:
+        raise Unsettled(
+            f"{unsettled} of {summary['rows']} rows were not accepted.",
+            f"See status and reason in {plan.choices.out / 'results.parquet'}.",
+        )
+
+
+def _choices(flags: Flags) -> Choices:
+    return Choices(
+        inputs=tuple(flags.inputs),
+        out=flags.out,
+        model=flags.model,
+        escalate=tuple(flags.escalate or ()),
+        threshold=flags.threshold,
+        overwrite=flags.overwrite,
+        retry_failed=flags.retry_failed,
+        download=not flags.no_download,
+    )
+
+
+def _reading(flags: Flags) -> ReadOptions:
+    return ReadOptions(
+        text_column=flags.text_column,
+        id_column=flags.id_column,
+        encoding=flags.encoding,
+        limit=flags.limit,
+        workers=flags.workers or min(os.cpu_count() or 1, MOST_WORKERS),
+    )
+
+
+def _warn_of_skipped(plan: Plan, *, quiet: bool) -> None:
+    skipped = plan.found.skipped
+    if skipped and not quiet:
+        names = ", ".join(path.name for path in skipped[:SKIPPED_SHOWN])
+        more = f" and {len(skipped) - SKIPPED_SHOWN} more" if len(skipped) > SKIPPED_SHOWN else ""
+        typer.echo(f"Warning: {len(skipped)} files of unknown type are skipped: {names}{more}.", err=True)
+
+
+def _report(plan: Plan) -> Summary:
+    folder = RunFolder(plan.choices.out)
+    sessions = spent(folder.sessions)
+    costs = [
+        TierCost(tier.name, tier.spec.engine, tier.spec.model, tier.local, tier.price) for tier in plan.tiers
+    ]
+    add_up(costs, PartStore(folder.parts).paths(), sessions.busy_s)
+    write_costs(folder.root / "cost.parquet", costs)
+    facts = {
+        "task": plan.task.name,
+        "threshold": plan.threshold,
+        "seconds": round(sessions.wall_s, 3),
+        "skipped_files": len(plan.found.skipped),
+    }
+    return summarise(folder, costs, facts)
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What a dry run saw."""
+
+    documents: int = 0
+    unreadable: int = 0
+    characters: int = 0
+
+
+def _print_dry_run(plan: Plan, *, json_: bool) -> None:
+    survey = _Survey()
+    for batch in read(plan.found, plan.reading):
+        for document in batch:
+            survey.documents += 1
+            survey.unreadable += document.problem is not None
+            survey.characters += len(document.text)
+    fixed = len(plan.task.instructions)
+    tokens = (survey.characters + fixed * survey.documents) // CHARACTERS_PER_TOKEN
+    facts = {
+        "task": plan.task.name,
+        "documents": survey.documents,
+        "unreadable": survey.unreadable,
+        "skipped_files": len(plan.found.skipped),
+        "input_tokens_estimated": tokens,
+        "tiers": [tier.name for tier in plan.tiers],
+        "threshold": plan.threshold,
+        "out": str(plan.choices.out),
+    }
+    if json_:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    for key, value in facts.items():
+        typer.echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+    typer.echo(f"(tokens estimated at {CHARACTERS_PER_TOKEN} characters each; nothing was asked)")
+
+
+def report_verb(out: Path, gold: Path | None, *, json_: bool) -> None:
+    """Print the report of a finished run, and how it compares with expected answers."""
+    summary = read_summary(out)
+    accuracy = compare(out, gold) if gold else None
+    if json_:
+        expected = {"expected": _as_json(accuracy)} if accuracy else {}
+        typer.echo(json.dumps(summary | expected, indent=2, ensure_ascii=False))
+        return
+    typer.echo(as_text(summary))
+    if accuracy:
+        typer.echo(_accuracy_text(accuracy))
+
+
+def _as_json(accuracy: Accuracy) -> Mapping[str, Any]:
+    return {
+        "right": accuracy.overall.right,
+        "total": accuracy.overall.total,
+        "accepted_right": accuracy.accepted.right,
+        "accepted_total": accuracy.accepted.total,
+        "by_name": {name: {"right": share.right, "total": share.total} for name, share in accuracy.by_name.items()},
+        "unmatched": list(accuracy.unmatched),
+    }
+
+
+def _accuracy_text(accuracy: Accuracy) -> str:
+    lines = [f"against expected answers: {accuracy.overall} right; of accepted rows {accuracy.accepted}"]
+    lines += [f"  {name:<32} {share}" for name, share in accuracy.by_name.items()]
+    if accuracy.unmatched:
+        lines.append(f"  {len(accuracy.unmatched)} expected ids have no result, first: {accuracy.unmatched[0]}")
+    return "\n".join(lines)

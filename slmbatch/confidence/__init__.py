@@ -1,0 +1,1 @@
+"""From token logprobs to scores, and the gate that accepts an answer or sends the document up."""

@@ -1,0 +1,100 @@
+"""The embedded engine: llama.cpp's own server (through xllamacpp) in a supervised child process on loopback."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import aiohttp
+
+from slmbatch.engines.child import Launch
+from slmbatch.engines.client import ChatClient, RetryPolicy
+from slmbatch.engines.dialects import LLAMACPP
+from slmbatch.engines.settings import EngineSettings
+from slmbatch.engines.supervised import Supervised
+from slmbatch.errors import ConnectionLost
+from slmbatch.types import Capabilities, Completion, Request
+
+SLOTS, CONTEXT_TOKENS, TIMEOUT_S = 4, 8192, 600.0
+MAX_TOKEN_BYTES = 64  # longer vocabulary entries are runs of blanks
+
+
+class LlamaCppEngine:
+    """One GGUF file, served here. A request waits for one of `slots`; `context_tokens` is per slot."""
+
+    def __init__(self, model: Path, settings: EngineSettings, *, log: Path) -> None:
+        slots = settings.slots or SLOTS
+        context = settings.context_tokens or CONTEXT_TOKENS
+        self._key = secrets.token_urlsafe(16)
+        self._policy = RetryPolicy(
+            settings.attempts, settings.retry_s, settings.timeout_s or TIMEOUT_S, connections=False
+        )
+        self._model = model
+        self._url = ""
+        self.concurrency = settings.concurrency or slots
+        self.capabilities = Capabilities(
+            choice=True,
+            top_logprobs=LLAMACPP.top_logprobs if settings.top_logprobs is None else settings.top_logprobs,
+            raw_logprobs=True,
+            context_tokens=context,
+            tokenizer=True,
+        )
+        configuration: dict[str, str | int] = {
+            "model": str(model),
+            "slots": slots,
+            "context_tokens": context,
+            "threads": settings.threads or max(1, (os.cpu_count() or 1) - 1),  # its threads spin: a shared core stalls all
+            "key": self._key,
+        }
+        launch = Launch(f"llama.cpp ({model.name})", "slmbatch.engines.llamacpp_server", configuration, log)
+        self._server = Supervised(launch, self._connect)
+
+    def _connect(self, address: Mapping[str, str]) -> ChatClient:
+        self._url = address["url"]
+        return ChatClient(
+            f"{self._url}/v1",
+            model=self._model.stem,
+            dialect=LLAMACPP,
+            headers={"Authorization": f"Bearer {self._key}"},
+            policy=self._policy,
+            concurrency=self.concurrency,
+        )
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def complete(self, request: Request) -> Completion:
+        return await self._server.complete(request)
+
+    async def count(self, text: str) -> int | None:
+        return len(await self._pieces(text))
+
+    async def cut(self, text: str, tokens: int) -> str:
+        """Cut at a token border, with the server's own tokenizer."""
+        if len(text.encode()) <= tokens:  # a token is at least one byte
+            return text
+        # No token is longer than MAX_TOKEN_BYTES, so what lies beyond can't be reached.
+        pieces = await self._pieces(text[: tokens * MAX_TOKEN_BYTES])
+        if len(pieces) <= tokens and len(text) <= tokens * MAX_TOKEN_BYTES:
+            return text
+        return b"".join(pieces[:tokens]).decode("utf-8", "ignore")
+
+    async def _pieces(self, text: str) -> list[bytes]:
+        """Tokenize: the bytes of each token. A piece that isn't UTF-8 by itself comes as a list of bytes."""
+        body = {"content": text, "add_special": False, "with_pieces": True}
+        headers = {"Authorization": f"Bearer {self._key}"}
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers) as session,
+                session.post(f"{self._url}/tokenize", json=body) as response,
+            ):
+                pieces = [entry["piece"] for entry in (await response.json())["tokens"]]
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionLost(f"the tokenizer of the local server can't be reached: {error}") from error
+        return [piece.encode() if isinstance(piece, str) else bytes(piece) for piece in pieces]
+
+    async def close(self) -> None:
+        await self._server.close()
+

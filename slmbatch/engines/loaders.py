@@ -1,0 +1,47 @@
+"""The table of engines. A new engine is one function and one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from slmbatch.engines.engine import Engine
+from slmbatch.engines.settings import EngineSettings, EngineSpec
+from slmbatch.errors import ConfigError
+
+
+def _llamacpp(spec: EngineSpec, settings: EngineSettings, *, log: Path, download: bool) -> Engine:
+    from slmbatch.engines.llamacpp import LlamaCppEngine
+    from slmbatch.engines.models import model_file
+
+    return LlamaCppEngine(model_file(spec.model, download=download), settings, log=log)
+
+
+def _openai(spec: EngineSpec, settings: EngineSettings, *, log: Path, download: bool) -> Engine:  # noqa: ARG001
+    from slmbatch.engines.remote import RemoteEngine
+
+    return RemoteEngine(spec, settings)
+
+
+Loader: TypeAlias = Callable[..., Engine]
+ENGINES: dict[str, Loader] = {
+    "llamacpp": _llamacpp,  # embedded: a GGUF file, served in a child process
+    "openai": _openai,  # any server that speaks OpenAI chat completions
+}
+LOCAL = frozenset({"llamacpp"})
+
+
+def known_engine(spec: EngineSpec) -> EngineSpec:
+    """Return `spec`; raises ConfigError for an engine that isn't in the table."""
+    if spec.engine in ENGINES:
+        return spec
+    nearest = difflib.get_close_matches(spec.engine, ENGINES, n=1)
+    hint = f" Did you mean {nearest[0]}:{spec.model}?" if nearest else ""
+    raise ConfigError(f"{spec}: unknown engine {spec.engine!r}.", f"Known engines: {', '.join(ENGINES)}.{hint}")
+
+
+def load_engine(spec: EngineSpec, settings: EngineSettings, *, log: Path, download: bool) -> Engine:
+    """Make (not start) the engine of a tier. `log` is where a server started here writes its log."""
+    return ENGINES[known_engine(spec).engine](spec, settings, log=log, download=download)

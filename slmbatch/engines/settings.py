@@ -1,0 +1,47 @@
+"""Which engine and model a tier uses, and the limits it works under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slmbatch.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """`ENGINE:MODEL` or `ENGINE:MODEL@URL`, as the user wrote it."""
+
+    engine: str
+    model: str
+    url: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.engine}:{self.model}" + (f"@{self.url}" if self.url else "")
+
+
+def parse_spec(text: str) -> EngineSpec:
+    """Read `ENGINE:MODEL[@URL]`; raises ConfigError for anything else."""
+    engine, colon, rest = text.partition(":")
+    model, at, url = rest.partition("@http")
+    if not (engine and colon and model):
+        raise ConfigError(f"{text!r} is not ENGINE:MODEL.", "For example llamacpp:smollm2-135m or openai:gpt-5-mini.")
+    return EngineSpec(engine, model, f"http{url}".rstrip("/") if at else None)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Limits of one tier. Times are seconds; None means the engine's own default.
+
+    `timeout_s` is for one request, `retry_s` for a request with all its retries. `slots` and `threads` are for engines
+    started here. `context_tokens` is for prompt and reply together.
+    """
+
+    key_env: str | None = None
+    concurrency: int | None = None
+    timeout_s: float | None = None
+    retry_s: float = 120.0
+    attempts: int = 5
+    context_tokens: int | None = None
+    top_logprobs: int | None = None
+    slots: int | None = None
+    threads: int | None = None

@@ -1,0 +1,92 @@
+"""A local server under supervision: restarted when it dies, with its rows asked again, and the poison row found out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from slmbatch.engines.child import Child, Launch
+from slmbatch.engines.client import ChatClient
+from slmbatch.engines.lane import Lane
+from slmbatch.errors import ConnectionLost, Poisoned, TimedOut
+from slmbatch.types import Completion, Request
+
+DEATHS = 3
+NOTICE_S = 2.0  # how long a dying process may take to be seen dead after its connections broke
+
+Connect: TypeAlias = Callable[[Mapping[str, str]], ChatClient]
+
+
+class Supervised:
+    """Keep one server running and answer requests through it.
+
+    Rows in flight when the server dies are suspects and are asked again one at a time, with nothing else in flight, so
+    that a row that kills the server three times fails alone. Three deaths without a single answer in between, a
+    condemned row counting as one, end the run.
+    """
+
+    def __init__(self, launch: Launch, connect: Connect) -> None:
+        self._launch = launch
+        self._connect = connect
+        self._lane = Lane()
+        self._starting = asyncio.Lock()
+        self._child: Child | None = None
+        self._client: ChatClient | None = None
+        self._counted: Child | None = None
+        self._fruitless = 0
+        self._answered = 0
+        self.restarts = 0
+
+    async def start(self) -> None:
+        self._child, address = await Child.start(self._launch)
+        self._client = self._connect(address)
+        await self._client.open()
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+        if self._child is not None:
+            await self._child.stop()
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer, over up to three deaths of the server. Raises Poisoned, or EngineError when it's dead for good."""
+        for death in range(DEATHS):
+            async with self._lane.alone() if death else self._lane.shared():
+                child, client = await self._running()
+                answered = self._answered
+                try:
+                    completion = await client.complete(request)
+                except ConnectionLost:
+                    if not await child.died(NOTICE_S):
+                        raise
+                    self._count(child, alone=death > 0)
+                except TimedOut:
+                    if self._answered > answered:
+                        raise  # others were answered meanwhile: it's this request, not the server
+                    await child.kill()
+                    self._count(child, alone=death > 0)
+                else:
+                    self._answered += 1
+                    self._fruitless = 0
+                    return completion
+        self._fruitless += 1
+        raise Poisoned(f"{self._launch.name} died {DEATHS} times with this row in flight")
+
+    def _count(self, child: Child, *, alone: bool) -> None:
+        """Count a death once, however many rows were in flight; one with a single row in flight is that row's."""
+        if child is not self._counted:
+            self._counted = child
+            self._fruitless += not alone
+
+    async def _running(self) -> tuple[Child, ChatClient]:
+        """Return the live server, starting a new one when the last has died."""
+        async with self._starting:
+            assert self._child is not None and self._client is not None, "start() comes first"  # noqa: PT018
+            if not self._child.alive:
+                if self._fruitless >= DEATHS:
+                    raise self._child.failure(f"died {DEATHS} times without answering anything")
+                await self._client.close()
+                self.restarts += 1
+                await self.start()
+            return self._child, self._client

@@ -1,0 +1,1 @@
+"""Prices and what a request costs. Decimal throughout; a float never touches money."""

@@ -1,0 +1,151 @@
+"""A pool of worker processes that keeps the order and loses only the job that crashed its process.
+
+Knows nothing of what the jobs are.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from typing import Generic, TypeVar
+
+from slmbatch.errors import SlmbatchError
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
+AHEAD_PER_WORKER = 4
+"""Jobs in flight for each worker, so that one slow document at the front doesn't leave the others idle."""
+
+
+GRACE_S = 2.0  # a worker killed while it sends its result would block the executor, so none is killed at once
+
+
+class Pool(Generic[Job, Done]):
+    """Runs `work` in processes, and makes `lost(job)` of a job that killed its process or took longer than `seconds`.
+
+    `work` must be importable by name, since processes are spawned: PDFium doesn't survive a fork.
+    """
+
+    def __init__(
+        self, work: Callable[[Job], Done], lost: Callable[[Job], Done], *, workers: int, seconds: float = 600
+    ) -> None:
+        self._work = work
+        self._lost = lost
+        self._workers = max(1, workers)
+        self._seconds = seconds
+        self._processes: _Processes | None = None
+
+    def map(
+        self, jobs: Iterable[Job], *, here: Callable[[Job], bool], ahead: int | None = None
+    ) -> Generator[Done, None, None]:
+        """Do the jobs and yield what they give, in their order; those that are cheap are done `here`, when due."""
+        size = min(ahead or AHEAD_PER_WORKER * self._workers, AHEAD_PER_WORKER * self._workers)
+        waiting = iter(jobs)
+        window: deque[tuple[Job, Future[Done] | None]] = deque()
+        while True:
+            for job in islice(waiting, size - len(window)):
+                window.append((job, None if here(job) else self._submit(job)))
+            if not window:
+                return
+            job, future = window[0]
+            try:
+                done = self._work(job) if future is None else future.result()
+            except BrokenProcessPool:
+                self._settle(window)
+                continue
+            window.popleft()
+            yield done
+
+    def close(self) -> None:
+        """Stop the processes, those at work after GRACE_S."""
+        if self._processes is not None:
+            self._processes.stop()
+            self._processes = None
+
+    def _submit(self, job: Job) -> Future[Done]:
+        if self._processes is None:
+            self._processes = _Processes(self._workers)
+        try:
+            return self._processes.executor.submit(_watched, self._work, job, self._seconds)
+        except BrokenProcessPool as error:
+            broken: Future[Done] = Future()
+            broken.set_exception(error)
+            return broken
+
+    def _settle(self, window: deque[tuple[Job, Future[Done] | None]]) -> None:
+        """Do every job that went down with the pool again, one at a time: then only the culprit goes down twice."""
+        self.close()
+        for place, (job, future) in enumerate(window):
+            if future is not None and isinstance(future.exception(), BrokenProcessPool):
+                window[place] = job, self._alone(job)
+
+    def _alone(self, job: Job) -> Future[Done]:
+        future = self._submit(job)
+        if not isinstance(future.exception(), BrokenProcessPool):
+            return future
+        self.close()
+        self._check_alive()
+        settled: Future[Done] = Future()
+        settled.set_result(self._lost(job))
+        return settled
+
+    def _check_alive(self) -> None:
+        """Tell a job that kills processes from processes that don't even start. Raises SlmbatchError."""
+        self._processes = _Processes(self._workers)
+        try:
+            self._processes.executor.submit(os.getpid).result()
+        except BrokenProcessPool as error:
+            self.close()
+            raise SlmbatchError(
+                "the processes that read files can't be started",
+                "in a script of your own, keep what runs below: if __name__ == '__main__'",
+            ) from error
+
+
+class _Processes:
+    """An executor, and the line it is held by: when this end closes, or this process dies, the workers exit."""
+
+    def __init__(self, workers: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._far_end, self._line = context.Pipe(duplex=False)
+        self.executor = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(self._far_end,))
+
+    def stop(self) -> None:
+        """Drop what waits and let the workers finish, or cut the line when they take too long."""
+        impatience = threading.Timer(GRACE_S, self._line.close)
+        impatience.start()
+        self.executor.shutdown(wait=True, cancel_futures=True)
+        impatience.cancel()
+        self._line.close()
+        self._far_end.close()
+
+
+def _begin(line: Connection) -> None:
+    """Prepare a worker: Ctrl-C is the parent's to handle, and no worker outlives it, even when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        wait([line])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _watched(work: Callable[[Job], Done], job: Job, seconds: float) -> Done:
+    """Do a job in a worker that exits when it takes too long: nothing else stops a loop in a C library."""
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            return work(job)
+        finally:
+            faulthandler.cancel_dump_traceback_later()

@@ -1,0 +1,1 @@
+"""What a run did, in figures: for people and for machines."""

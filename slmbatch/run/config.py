@@ -1,0 +1,98 @@
+"""The configuration file: tiers, prices and limits, in TOML. Flags win over it."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from slmbatch.engines.loaders import LOCAL, known_engine
+from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
+from slmbatch.errors import ConfigError
+from slmbatch.money.prices import Price
+
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class PriceTable(BaseModel):
+    """USD per million tokens. Write amounts as strings or numbers; they are read as decimals."""
+
+    model_config = _STRICT
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+    cached_input: Decimal | None = Field(default=None, ge=0)
+    source: str = "configuration file"
+
+
+class TierTable(BaseModel):
+    """Limits and price of one tier. See EngineSettings for the units."""
+
+    model_config = _STRICT
+    key_env: str | None = None
+    concurrency: int | None = Field(default=None, ge=1, le=4096)
+    timeout_s: float | None = Field(default=None, gt=0)
+    retry_s: float = Field(default=120.0, ge=0)
+    attempts: int = Field(default=5, ge=1, le=100)
+    context_tokens: int | None = Field(default=None, ge=256)
+    top_logprobs: int | None = Field(default=None, ge=0, le=1000)
+    slots: int | None = Field(default=None, ge=1, le=256)
+    threads: int | None = Field(default=None, ge=1)
+    usd_per_hour: Decimal | None = Field(default=None, ge=0)
+    price: PriceTable | None = None
+
+    def settings(self) -> EngineSettings:
+        return EngineSettings(**self.model_dump(exclude={"usd_per_hour", "price"}))
+
+    def tier_price(self, spec: EngineSpec) -> Price:
+        """Return the price, with its source; a remote tier without one is counted as free, and says so."""
+        hourly = self.usd_per_hour or Decimal(0)
+        if self.price is not None:
+            return Price(self.price.input, self.price.cached_input, self.price.output, hourly, self.price.source)
+        if self.usd_per_hour is not None:
+            return Price(usd_per_hour=hourly, source="usd_per_hour of the configuration file, times busy time")
+        if spec.engine in LOCAL:
+            return Price()
+        return Price(source="none: no price configured, counted as 0")
+
+
+class ConfigFile(BaseModel):
+    model_config = _STRICT
+    model: str | None = None
+    escalate: tuple[str, ...] = ()
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    tier: dict[str, TierTable] = {}
+
+    @field_validator("tier")
+    @classmethod
+    def _known(cls, tables: dict[str, TierTable]) -> dict[str, TierTable]:
+        for name in tables:
+            known_engine(parse_spec(name))
+        return tables
+
+
+def load_config(path: Path | None) -> ConfigFile:
+    """Read the file; None gives the defaults. Raises ConfigError naming the key and the nearest known one."""
+    if path is None:
+        return ConfigFile()
+    try:
+        return ConfigFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read ({error.strerror}).", "Check the path given to --config.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}", "Correct the file.") from error
+    except ValidationError as error:
+        raise _explained(path, error) from error
+
+
+def _explained(path: Path, error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return ConfigError(f"{path}: {place}: {first['msg'].lower()}.", "Correct the value.")
+    known = {*ConfigFile.model_fields, *TierTable.model_fields, *PriceTable.model_fields}
+    nearest = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+    hint = f"Did you mean {nearest[0]}?" if nearest else f"Known keys: {', '.join(sorted(known))}."
+    return ConfigError(f"{path}: unknown key {place}.", hint)

@@ -1,0 +1,180 @@
+"""The loop: reads ahead, keeps a bounded window of rows in flight, and settles them as they finish."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from slmbatch.errors import Interrupted, SlmbatchError
+from slmbatch.readers import count_rows, read
+from slmbatch.run.cascade import settle
+from slmbatch.run.plan import Plan
+from slmbatch.run.tier import Tier
+from slmbatch.store.folder import RunFolder
+from slmbatch.store.parts import KeyIndex, PartStore
+from slmbatch.store.records import record
+from slmbatch.store.rows import RowWriter
+from slmbatch.store.sessions import Session
+from slmbatch.types import Document, Result, Status
+
+log = logging.getLogger("slmbatch")
+SPARE_ROWS = 16  # rows in flight beyond what all tiers can have under way, so that none waits for a new row
+WATCH_S = 0.5
+Keyed: TypeAlias = tuple[Document, bytes]
+Documents: TypeAlias = Generator[list[Document], None, None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """How far a run is. Rows, except for `tiers` and `usd`, which count distinct contents settled in this session."""
+
+    total: int | None = None
+    read: int = 0
+    done: int = 0
+    resumed: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    tiers: Counter[str] = field(default_factory=Counter)
+    usd: Decimal = Decimal(0)
+    started: float = field(default_factory=time.monotonic)
+
+
+class Loop:
+    """One session of a run."""
+
+    def __init__(self, plan: Plan, folder: RunFolder, watch: Callable[[Counts], None] | None) -> None:
+        self._plan = plan
+        self._watch = watch
+        self.counts = Counts(total=count_rows(plan.found))
+        self._store = PartStore(folder.parts)
+        self._known = KeyIndex()
+        for keys in self._store.done(without_failed=plan.choices.retry_failed):
+            self._known.add(keys)
+        self._rows = RowWriter(folder.rows)
+        self._recent: set[bytes] = set()  # settled, not yet in a part
+        self._waiting: dict[bytes, int] = {}  # in flight: how many rows have this content
+        self._tiers = [
+            Tier(tier, plan.task, log=folder.logs / f"{tier.spec.engine}.log", download=plan.choices.download)
+            for tier in plan.tiers
+        ]
+        self._window = asyncio.Semaphore(2 * sum(tier.engine.concurrency for tier in self._tiers) + SPARE_ROWS)
+        self._session = Session(folder.sessions)
+        self._failure: BaseException | None = None
+        self._main: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Settle every row. Finished rows are committed however this ends; raises what ended it early."""
+        self._main = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop, Interrupted("Interrupted."))
+        watcher = asyncio.create_task(self._watching())
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._feed(group)
+            self._rows.finish()
+        except BaseException as error:
+            self._rows.abandon()
+            raise (self._failure or _cause(error)) from None
+        finally:
+            watcher.cancel()
+            self._store.commit()
+            self._save_session(now=True)
+            for tier in self._tiers:
+                await tier.close()
+
+    async def _feed(self, group: asyncio.TaskGroup) -> None:
+        """Read ahead by one batch, and start a row whenever the window has room."""
+        documents = read(self._plan.found, self._plan.reading)
+        async with aclosing(_ahead(documents)) as batches:
+            async for batch in batches:
+                known = self._known.contains([key for _, key in batch])
+                for (document, key), settled in zip(batch, known, strict=True):
+                    self._rows.add(document, key)
+                    self.counts.read += 1
+                    if settled or key in self._recent:
+                        self.counts.done += 1
+                        self.counts.resumed += settled
+                    elif key in self._waiting:
+                        self._waiting[key] += 1
+                    else:
+                        await self._window.acquire()
+                        self._waiting[key] = 1
+                        group.create_task(self._row(document, key))
+
+    async def _row(self, document: Document, key: bytes) -> None:
+        try:
+            result = await settle(document, key, self._tiers, threshold=self._plan.threshold)
+        except SlmbatchError as error:  # not about this row: the engine or the configuration
+            self._stop(error)
+            return
+        except Exception as error:  # the rim: a bug of ours costs its row, and is recorded there
+            log.exception("internal error", extra={"document": document.id})
+            result = Result(key, Status.FAILED, (), reason=f"internal: {type(error).__name__}: {error}")
+        finally:
+            self._window.release()
+        self._settled(result)
+
+    def _settled(self, result: Result) -> None:
+        committed = self._store.settle(record(result))
+        if committed:
+            self._known.add(committed)
+            self._recent.clear()
+        else:
+            self._recent.add(result.key)
+        rows = self._waiting.pop(result.key)
+        self.counts.done += rows
+        self.counts.statuses[result.status.value] += rows
+        self.counts.usd += sum((attempt.usd for attempt in result.attempts), Decimal(0))
+        if result.shown is not None:
+            self.counts.tiers[result.attempts[result.shown].tier] += 1
+
+    def _stop(self, failure: SlmbatchError) -> None:
+        """End the run for this reason: rows in flight are given up, finished ones are kept."""
+        if self._failure is None and self._main is not None:
+            self._failure = failure
+            self._main.cancel()
+
+    async def _watching(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            self._save_session()
+            if self._watch is not None:
+                self._watch(self.counts)
+
+    def _save_session(self, *, now: bool = False) -> None:
+        self._session.save({tier.plan.name: tier.busy.seconds for tier in self._tiers}, now=now)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The first error of a task group's bundle."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _ahead(batches: Documents) -> AsyncGenerator[list[Keyed], None]:
+    """Yield the batches with their keys, reading the next one in a thread while this one is worked on."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, "reader") as thread:
+        coming = loop.run_in_executor(thread, _next, batches)
+        try:
+            while (batch := await coming) is not None:
+                coming = loop.run_in_executor(thread, _next, batches)
+                yield batch
+        finally:
+            await asyncio.wait([coming])
+            await loop.run_in_executor(thread, batches.close)
+
+
+def _next(batches: Documents) -> list[Keyed] | None:
+    batch = next(batches, None)
+    return None if batch is None else [(document, document.content_hash()) for document in batch]

@@ -1,0 +1,108 @@
+"""What a run will do, decided and checked before the first document is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from slmbatch.confidence.gate import DEFAULT_THRESHOLD
+from slmbatch.engines.loaders import LOCAL, known_engine
+from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
+from slmbatch.errors import ConfigError
+from slmbatch.money.prices import Price
+from slmbatch.readers import Found, ReadOptions, find
+from slmbatch.run.answers import Task
+from slmbatch.run.config import ConfigFile, TierTable
+
+DEFAULT_MODEL = "llamacpp:smollm2-135m"
+
+
+@dataclass(frozen=True, slots=True)
+class TierPlan:
+    """One rung: what to load, under which limits, at which price."""
+
+    spec: EngineSpec
+    settings: EngineSettings
+    price: Price
+
+    @property
+    def name(self) -> str:
+        return str(self.spec)
+
+    @property
+    def local(self) -> bool:
+        return self.spec.engine in LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user chose on the command line; None where the configuration file or the default decides."""
+
+    inputs: tuple[str, ...]
+    out: Path
+    model: str | None = None
+    escalate: tuple[str, ...] = ()
+    threshold: float | None = None
+    overwrite: bool = False
+    retry_failed: bool = False
+    download: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything the loop needs to know."""
+
+    task: Task
+    choices: Choices
+    found: Found
+    reading: ReadOptions
+    tiers: tuple[TierPlan, ...]
+    threshold: float
+
+    def settings(self) -> dict[str, str | list[str]]:
+        """Return what the answers depend on: the manifest's content."""
+        return {
+            "task": self.task.name,
+            "labels or schema": sha256(self.task.fingerprint.encode()).hexdigest(),
+            "inputs": [str(Path(one).resolve()) for one in self.choices.inputs],
+            "text_column": self.reading.text_column or "",
+            "id_column": self.reading.id_column or "",
+            "encoding": self.reading.encoding,
+            "tiers": [_identity(tier) for tier in self.tiers],
+            "threshold": repr(self.threshold),
+        }
+
+
+def _identity(tier: TierPlan) -> str:
+    """A tier and those of its limits that change answers."""
+    context = tier.settings.context_tokens
+    return tier.name + (f" context_tokens={context}" if context else "")
+
+
+def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
+    """Decide on tiers and inputs. Raises UsageError for anything that can't work."""
+    threshold = choices.threshold if choices.threshold is not None else config.threshold
+    return Plan(
+        task=task,
+        choices=choices,
+        found=find(choices.inputs),
+        reading=reading,
+        tiers=plan_tiers(choices.model, choices.escalate, config),
+        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+    )
+
+
+def plan_tiers(model: str | None, escalate: Sequence[str], config: ConfigFile) -> tuple[TierPlan, ...]:
+    """Return the tiers in order: flags first, then the configuration file, then the default."""
+    first = model or config.model or DEFAULT_MODEL
+    tables = {str(parse_spec(name)): table for name, table in config.tier.items()}
+    tiers: list[TierPlan] = []
+    for text in [first, *(escalate or config.escalate)]:
+        spec = known_engine(parse_spec(text))
+        if any(tier.spec == spec for tier in tiers):
+            raise ConfigError(f"{spec} is named twice.", "Name each tier once, cheapest first.")
+        table = tables.get(str(spec), TierTable())
+        tiers.append(TierPlan(spec, table.settings(), table.tier_price(spec)))
+    return tuple(tiers)

@@ -1,0 +1,1 @@
+"""The output folder: manifest, journal, parts, and the tables derived from them."""

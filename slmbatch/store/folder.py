@@ -1,0 +1,87 @@
+"""The output folder's layout, its lock, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+from slmbatch.errors import RunFolderError
+
+
+class RunFolder:
+    """Where everything of a run lies. Holds the lock from `claim` until `release`, or until the process ends."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state = root / ".slmbatch"
+        self.manifest = self.state / "manifest.json"
+        self.parts = self.state / "parts"
+        self.sessions = self.state / "sessions"
+        self.rows = self.state / "rows.parquet"
+        self.logs = self.state / "logs"
+        self._lock: IO[bytes] | None = None
+
+    def claim(self, *, overwrite: bool) -> None:
+        """Make the folder ours. Raises RunFolderError when it holds something else, or another run is at work in it."""
+        if self.root.exists() and not self.root.is_dir():
+            raise RunFolderError(f"{self.root}: is a file, not a folder.", "Give another path to -o.")
+        if self.root.is_dir() and any(self.root.iterdir()) and not self.state.is_dir():
+            remedy = "Give -o a new or empty folder."
+            raise RunFolderError(f"{self.root}: holds files that are not from slmbatch.", remedy)
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.state / "lock").open("wb")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunFolderError(f"{self.root}: another slmbatch is at work in it.", "Wait for it to end.") from error
+        except OSError as error:
+            raise RunFolderError(f"{self.root}: can't be written ({error.strerror}).", "Give another path.") from error
+        if overwrite:
+            self._clear()
+        for folder in (self.parts, self.sessions, self.logs):
+            folder.mkdir(exist_ok=True)
+
+    def _clear(self) -> None:
+        """Remove what runs have left: our state and the tables, nothing else."""
+        for path in self.state.iterdir():
+            if path.name != "lock":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for name in TABLES:
+            (self.root / name).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+TABLES = ("results.parquet", "fields.parquet", "cost.parquet", "report.json")
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write under a temporary name, flush to disk, rename."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    publish(temporary, path)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, and make the name durable."""
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def flush(path: Path) -> None:
+    """Force a written file to disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,49 @@
+"""The manifest: which question this folder answers, so that a rerun resumes it and another question is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from slmbatch import __version__
+from slmbatch.errors import RunFolderError
+from slmbatch.store.folder import RunFolder, write_durably
+
+FORMAT = 1
+Settings: TypeAlias = Mapping[str, str | list[str]]
+
+
+def open_manifest(folder: RunFolder, settings: Settings) -> None:
+    """Write the manifest of a new run, or compare it with the one that's there.
+
+    Raises RunFolderError naming every key that differs.
+    """
+    wanted = {"format": FORMAT, "settings": dict(settings)}
+    if not folder.manifest.exists():
+        content = json.dumps({"slmbatch": __version__, **wanted}, indent=2, ensure_ascii=False)
+        write_durably(folder.manifest, content.encode())
+        return
+    found = read_manifest(folder)
+    old = found["settings"]
+    assert isinstance(old, dict)
+    differing = [key for key in {**old, **settings} if old.get(key) != settings.get(key)]
+    if found.get("format") != FORMAT:
+        differing = ["format", *differing]
+    if differing:
+        raise RunFolderError(
+            f"{folder.root}: holds a run with other settings; differing: {', '.join(differing)}.",
+            "Give -o another folder, use the same settings, or pass --overwrite to start over.",
+        )
+
+
+def read_manifest(folder: RunFolder) -> dict[str, object]:
+    """Return the manifest. Raises RunFolderError when there is none or it's damaged."""
+    try:
+        content = json.loads(folder.manifest.read_bytes())
+    except OSError as error:
+        raise RunFolderError(f"{folder.root}: no run of slmbatch.", "Give the folder that -o named.") from error
+    except ValueError as error:
+        raise RunFolderError(f"{folder.manifest}: damaged.", "Start over with --overwrite.") from error
+    assert isinstance(content, dict)
+    return content

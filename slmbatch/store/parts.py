@@ -1,0 +1,129 @@
+"""Settled results on disk: a journal line each at once, an immutable part when enough have come together.
+
+Journal n holds the results that part n will hold. Once the part exists the journal is dropped, so after a kill at any
+moment every settled result is in exactly one of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from slmbatch.errors import RunFolderError
+from slmbatch.store.folder import flush, publish
+from slmbatch.store.records import PART, Record
+
+PART_ROWS = 4096
+KEY_BYTES = 16
+
+
+class KeyIndex:
+    """A set of 16-byte keys in sorted numpy arrays: 16 bytes a key where a Python set takes a hundred."""
+
+    def __init__(self) -> None:
+        self._runs: list[npt.NDArray[np.bytes_]] = []
+
+    def add(self, keys: Sequence[bytes]) -> None:
+        """Add a batch. Runs of similar size are merged, so that there are few of them."""
+        run = np.sort(np.array(keys, dtype=f"S{KEY_BYTES}"))
+        while self._runs and len(self._runs[-1]) <= 2 * len(run):
+            run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
+        self._runs.append(run)
+
+    def contains(self, keys: Sequence[bytes]) -> list[bool]:
+        """Tell for each key whether it was added; same order."""
+        wanted = np.array(keys, dtype=f"S{KEY_BYTES}")
+        found = np.zeros(len(wanted), dtype=bool)
+        for run in self._runs:
+            places = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
+            found |= run[places] == wanted
+        answers: list[bool] = found.tolist()
+        return answers
+
+
+class PartStore:
+    """The parts and the open journal of one run folder."""
+
+    def __init__(self, folder: Path, *, part_rows: int = PART_ROWS) -> None:
+        self._folder = folder
+        self._part_rows = part_rows
+        self._open: list[Record] = []
+        self._journal: IO[bytes] | None = None
+        self._recover()
+        self._number = len(self.paths())
+
+    def paths(self) -> list[Path]:
+        """All parts, oldest first."""
+        return sorted(self._folder.glob("part-*.parquet"))
+
+    def settle(self, record: Record) -> list[bytes]:
+        """Keep one result: from here on it survives a kill. Returns the keys of the part this completed, if it did."""
+        if self._journal is None:
+            self._journal = self._journal_path(self._number).open("ab", buffering=0)
+        self._journal.write(orjson.dumps(record | {"key": record["key"].hex()}) + b"\n")
+        self._open.append(record)
+        return self.commit() if len(self._open) >= self._part_rows else []
+
+    def commit(self) -> list[bytes]:
+        """Turn the open journal into a part. Returns the keys it holds."""
+        if not self._open:
+            return []
+        records, self._open = self._open, []
+        self._write(self._number, records)
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        self._journal_path(self._number).unlink(missing_ok=True)
+        self._number += 1
+        return [record["key"] for record in records]
+
+    def done(self, *, without_failed: bool) -> Iterator[list[bytes]]:
+        """Yield the keys of each part; `without_failed` leaves out results that failed, so that they're asked again."""
+        for path in self.paths():
+            table = pq.read_table(path, columns=["key", "status"])
+            if without_failed:
+                table = table.filter(pc.not_equal(table["status"], "failed"))
+            yield table["key"].to_pylist()
+
+    def _recover(self) -> None:
+        """Make a part of every journal that a killed run left."""
+        for path in self._folder.glob("*.tmp"):
+            path.unlink()
+        for path in sorted(self._folder.glob("journal-*.jsonl")):
+            number = int(path.stem.removeprefix("journal-"))
+            if not self._part_path(number).exists():
+                records = list(_read_journal(path))
+                if records:
+                    self._write(number, records)
+            path.unlink()
+
+    def _write(self, number: int, records: list[Record]) -> None:
+        temporary = self._part_path(number).with_suffix(".tmp")
+        pq.write_table(pa.Table.from_pylist(records, PART), temporary, compression="zstd")
+        flush(temporary)
+        publish(temporary, self._part_path(number))
+
+    def _part_path(self, number: int) -> Path:
+        return self._folder / f"part-{number:06d}.parquet"
+
+    def _journal_path(self, number: int) -> Path:
+        return self._folder / f"journal-{number:06d}.jsonl"
+
+
+def _read_journal(path: Path) -> Iterator[Record]:
+    """Yield the journal's results; a last line that a kill cut off was never settled."""
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            entry = orjson.loads(line)
+            yield entry | {"key": bytes.fromhex(entry["key"])}
+        except (ValueError, KeyError) as error:
+            raise RunFolderError(f"{path}: line {number} is damaged.", "Start over with --overwrite.") from error

@@ -1,0 +1,132 @@
+"""One settled result as one flat record: the shape of the journal's lines and of the parts' rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from slmbatch.types import Answer, Attempt, Leaf, Result, Scalar
+
+Record: TypeAlias = dict[str, Any]
+
+ATTEMPT = pa.struct(
+    {
+        "tier": pa.string(),
+        "label": pa.string(),
+        "score": pa.float64(),
+        "error_kind": pa.string(),
+        "error": pa.string(),
+        "truncated": pa.bool_(),
+        "requests": pa.int32(),
+        "input_tokens": pa.int64(),
+        "cached_tokens": pa.int64(),
+        "output_tokens": pa.int64(),
+        "usd": pa.string(),  # a Decimal, exactly
+        "seconds": pa.float64(),
+    }
+)
+LEAF = pa.struct(
+    {
+        "path": pa.string(),
+        "value": pa.string(),  # canonical: Decimal without exponent, ISO date, true/false
+        "raw": pa.string(),
+        "score": pa.float64(),
+        "logprob_mean": pa.float64(),
+        "logprob_min": pa.float64(),
+        "forced_logprob": pa.float64(),
+        "found": pa.string(),
+        "page": pa.int32(),
+        "start": pa.int32(),
+        "end": pa.int32(),
+        "required": pa.bool_(),
+        "problems": pa.list_(pa.string()),
+    }
+)
+PART = pa.schema(
+    {
+        "key": pa.binary(16),
+        "status": pa.string(),
+        "reason": pa.string(),
+        "tier": pa.string(),
+        "label": pa.string(),
+        "score": pa.float64(),
+        "mass": pa.float64(),
+        "truncated": pa.bool_(),
+        "problems": pa.list_(pa.string()),
+        "warnings": pa.list_(pa.string()),
+        "scores": pa.list_(pa.struct({"label": pa.string(), "score": pa.float64()})),
+        "leaves": pa.list_(LEAF),
+        "attempts": pa.list_(ATTEMPT),
+    },
+    metadata={"slmbatch.part": "1"},
+)
+
+
+def record(result: Result) -> Record:
+    """Flatten a result. Everything but `key` is plain JSON."""
+    shown = None if result.shown is None else result.attempts[result.shown]
+    answer = Answer() if shown is None or shown.answer is None else shown.answer
+    return {
+        "key": result.key,
+        "status": result.status.value,
+        "reason": result.reason,
+        "tier": shown.tier if shown else None,
+        "label": answer.label,
+        "score": answer.score,
+        "mass": answer.mass,
+        "truncated": any(attempt.truncated for attempt in result.attempts),
+        "problems": answer.problems,
+        "warnings": answer.warnings,
+        "scores": [{"label": label, "score": score} for label, score in answer.scores],
+        "leaves": [_leaf(leaf) for leaf in answer.leaves],
+        "attempts": [_attempt(attempt) for attempt in result.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> Record:
+    return {
+        "tier": attempt.tier,
+        "label": attempt.answer.label if attempt.answer else None,
+        "score": attempt.answer.score if attempt.answer else None,
+        "error_kind": attempt.error_kind,
+        "error": attempt.error,
+        "truncated": attempt.truncated,
+        "requests": attempt.requests,
+        "input_tokens": attempt.usage.input_tokens,
+        "cached_tokens": attempt.usage.cached_tokens,
+        "output_tokens": attempt.usage.output_tokens,
+        "usd": format(attempt.usd, "f"),
+        "seconds": attempt.seconds,
+    }
+
+
+def _leaf(leaf: Leaf) -> Record:
+    return {
+        "path": leaf.path,
+        "value": canonical(leaf.value),
+        "raw": leaf.raw,
+        "score": leaf.score,
+        "logprob_mean": leaf.logprob_mean,
+        "logprob_min": leaf.logprob_min,
+        "forced_logprob": leaf.forced_logprob,
+        "found": leaf.grounding.found.value,
+        "page": leaf.grounding.page,
+        "start": leaf.grounding.start,
+        "end": leaf.grounding.end,
+        "required": leaf.required,
+        "problems": leaf.problems,
+    }
+
+
+def canonical(value: Scalar | None) -> str | None:
+    """Write a typed value as text from which its type can be read back exactly."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.isoformat() if isinstance(value, dt.date) else str(value)

@@ -1,0 +1,51 @@
+"""The input rows of a run in their order: who each one is, and which content's result it gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slmbatch.store.folder import flush, publish
+from slmbatch.types import Document
+
+ROWS = pa.schema(
+    {"id": pa.string(), "source": pa.string(), "row": pa.int64(), "cut": pa.bool_(), "key": pa.binary(16)},
+    metadata={"slmbatch.rows": "1"},
+)
+GROUP_ROWS = 8192
+
+
+class RowWriter:
+    """Write the rows as they are read; they count only once `finish` has been called."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_suffix(".tmp")
+        self._writer = pq.ParquetWriter(self._temporary, ROWS, compression="zstd")
+        self._batch: list[dict[str, object]] = []
+        self.count = 0
+
+    def add(self, document: Document, key: bytes) -> None:
+        self._batch.append(
+            {"id": document.id, "source": document.source, "row": document.row, "cut": document.cut, "key": key}
+        )
+        self.count += 1
+        if len(self._batch) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._writer.write_table(pa.Table.from_pylist(self._batch, ROWS))
+            self._batch = []
+
+    def finish(self) -> None:
+        self._flush()
+        self._writer.close()
+        flush(self._temporary)
+        publish(self._temporary, self._path)
+
+    def abandon(self) -> None:
+        self._writer.close()
+        self._temporary.unlink(missing_ok=True)

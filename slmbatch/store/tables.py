@@ -1,0 +1,218 @@
+"""The tables for users, derived from rows and parts: results.parquet, fields.parquet, cost.parquet."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from slmbatch.store.folder import RunFolder, flush, publish
+from slmbatch.store.located import LocatedParts
+from slmbatch.store.records import LEAF
+from slmbatch.store.rows import GROUP_ROWS
+from slmbatch.tasks.schema import Field, Group, Items, Node, Schema
+from slmbatch.types import Kind
+
+USD = pa.decimal128(38, 12)
+DECIMAL = pa.decimal128(38, 9)
+VERSION = {"slmbatch.results": "1"}
+SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens", "usd", "seconds")
+HEAD = [
+    ("id", pa.string()),
+    ("source", pa.string()),
+    ("row", pa.int64()),
+    ("status", pa.string()),
+]
+TAIL = [
+    ("score", pa.float64()),
+    ("tier", pa.string()),
+    ("reason", pa.string()),
+    ("warnings", pa.list_(pa.string())),
+    ("truncated", pa.bool_()),
+    ("tiers_tried", pa.int32()),
+    ("requests", pa.int64()),
+    ("input_tokens", pa.int64()),
+    ("cached_tokens", pa.int64()),
+    ("output_tokens", pa.int64()),
+    ("usd", USD),
+    ("seconds", pa.float64()),
+    ("content_hash", pa.string()),
+]
+LABEL = [
+    ("label", pa.string()),
+    ("label_mass", pa.float64()),
+    ("label_scores", pa.list_(pa.struct({"label": pa.string(), "score": pa.float64()}))),
+]
+ARROW = {Kind.INTEGER: pa.int64(), Kind.DECIMAL: DECIMAL, Kind.DATE: pa.date32(), Kind.BOOLEAN: pa.bool_()}
+FIELDS = pa.schema(
+    [("id", pa.string()), ("source", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("tier", pa.string())]
+    + [(member.name, member.type) for member in LEAF],
+    metadata={"slmbatch.fields": "1"},
+)
+
+
+def results_schema(schema: Schema | None) -> pa.Schema:
+    """Return the columns of results.parquet: labels for classify (`schema` is None), a `values` struct for extract."""
+    middle = LABEL if schema is None else [("values", _arrow(schema.root))]
+    return pa.schema([*HEAD, *middle, *TAIL], metadata=VERSION)
+
+
+def _arrow(node: Node) -> pa.DataType:
+    if isinstance(node, Field):
+        return ARROW.get(node.kind, pa.string())
+    if isinstance(node, Items):
+        return pa.list_(_arrow(node.item))
+    return pa.struct([(name, _arrow(member)) for name, member in node.members])
+
+
+def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None) -> None:
+    """Write results.parquet, and fields.parquet for extract, one row per input row, in input order.
+
+    Memory doesn't grow with the number of rows beyond 24 bytes a row for finding results.
+    """
+    located = LocatedParts(parts)
+    counted = np.zeros(sum(pq.read_metadata(path).num_rows for path in parts), dtype=bool)
+    with (
+        _Table(folder.root / "results.parquet", results_schema(schema)) as results,
+        _Table(folder.root / "fields.parquet" if schema else None, FIELDS) as fields,
+    ):
+        for batch in pq.ParquetFile(folder.rows).iter_batches(GROUP_ROWS):
+            rows = pa.Table.from_batches([batch])
+            positions = located.find(rows["key"].to_pylist())
+            settled = located.take(positions)
+            results.write(_results(rows, settled, schema, first=_first(positions, counted)))
+            if schema:
+                fields.write(_fields(rows, settled))
+
+
+class _Table:
+    """A Parquet file that gets its name only when it's complete; `path` None writes nothing."""
+
+    def __init__(self, path: Path | None, schema: pa.Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._temporary = path.with_name(path.name + ".tmp") if path else None
+        self._writer = pq.ParquetWriter(self._temporary, schema, compression="zstd") if self._temporary else None
+
+    def __enter__(self) -> _Table:
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        assert self._writer is not None, "a table without a path takes no rows"
+        self._writer.write_table(table.cast(self._schema))
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if self._writer is None or self._path is None or self._temporary is None:
+            return
+        self._writer.close()
+        if failure is None:
+            flush(self._temporary)
+            publish(self._temporary, self._path)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+
+def _first(positions: np.ndarray[Any, np.dtype[np.int64]], counted: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:
+    """Tell which rows are the first with their content: only these carry its cost."""
+    first = np.zeros(len(positions), dtype=bool)
+    first[np.unique(positions, return_index=True)[1]] = True
+    first &= ~counted[positions]
+    counted[positions] = True
+    return first
+
+
+def _results(rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first: Any) -> pa.Table:
+    columns: dict[str, Any] = {name: rows[name] for name in ("id", "source", "row")}
+    columns["status"] = settled["status"]
+    if schema is None:
+        columns |= {
+            "label": settled["label"],
+            "label_mass": settled["mass"],
+            "label_scores": settled["scores"],
+        }
+    else:
+        leaves = settled["leaves"].to_pylist()
+        columns["values"] = pa.array([_nested(schema.root, one) if one else None for one in leaves], _arrow(schema.root))
+    columns |= {name: settled[name] for name in ("score", "tier", "reason", "warnings")}
+    columns["truncated"] = pc.or_(settled["truncated"], rows["cut"])
+    columns |= _spent(settled["attempts"], first)
+    columns["content_hash"] = pa.array([key.hex() for key in rows["key"].to_pylist()])
+    return pa.table([columns[name] for name in results_schema(schema).names], names=results_schema(schema).names)
+
+
+def _spent(attempts: pa.ChunkedArray, first: Any) -> dict[str, pa.Array]:
+    """Sum the attempts of each row; rows whose content was asked for an earlier row count nothing."""
+    lists = attempts.combine_chunks()
+    tried = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int32)
+    flat = pc.list_flatten(lists)
+    table = pa.table({"at": pc.list_parent_indices(lists)} | {name: _column(flat, name) for name in SUMMED})
+    sums = table.group_by("at").aggregate([(name, "sum") for name in SUMMED])
+    here = sums["at"].to_numpy()
+    places = np.full(len(lists), -1)
+    places[here] = np.arange(len(here))
+    wanted = pa.array(np.where(first & (places >= 0), places, -1))
+    wanted = pc.if_else(pc.less(wanted, 0), None, wanted)
+    zero = {"usd": pa.scalar(Decimal(0), USD), "seconds": 0.0}
+    spent = {
+        name: pc.fill_null(sums[f"{name}_sum"].combine_chunks().take(wanted), zero.get(name, 0)) for name in SUMMED
+    }
+    spent["usd"] = spent["usd"].cast(USD)
+    return {"tiers_tried": pa.array(tried)} | spent
+
+
+def _column(flat: pa.StructArray, name: str) -> pa.Array:
+    column = pc.struct_field(flat, name)
+    return column.cast(USD) if name == "usd" else column
+
+
+def _fields(rows: pa.Table, settled: pa.Table) -> pa.Table:
+    lists = settled["leaves"].combine_chunks()
+    parents, flat = pc.list_parent_indices(lists), pc.list_flatten(lists)
+    columns = {name: rows[name].take(parents) for name in ("id", "source", "row")}
+    columns |= {name: settled[name].take(parents) for name in ("status", "tier")}
+    columns |= {member.name: pc.struct_field(flat, member.name) for member in LEAF}
+    return pa.table(columns)
+
+
+def _nested(root: Group, leaves: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put the leaves of one document back into the shape of the schema, typed."""
+    values = {leaf["path"]: leaf["value"] for leaf in leaves}
+    nested = _build(root, "", values)
+    assert isinstance(nested, dict)
+    return nested
+
+
+def _build(node: Node, path: str, values: Mapping[str, str | None]) -> Any:
+    if isinstance(node, Field):
+        return typed(values.get(path), node.kind)
+    if isinstance(node, Group):
+        return {name: _build(member, f"{path}.{name}" if path else name, values) for name, member in node.members}
+    return [_build(node.item, place, values) for place in _places(path, values)]
+
+
+def _places(path: str, values: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield `path[0]`, `path[1]`, … as far as the reply had items."""
+    position = 0
+    while any(key == (place := f"{path}[{position}]") or key.startswith((f"{place}.", f"{place}[")) for key in values):
+        yield place
+        position += 1
+
+
+def typed(value: str | None, kind: Kind) -> object:
+    """Read a canonical value back (see records.canonical)."""
+    if value is None:
+        return None
+    if kind is Kind.DECIMAL:
+        return Decimal(value)
+    if kind is Kind.DATE:
+        return dt.date.fromisoformat(value)
+    if kind is Kind.BOOLEAN:
+        return value == "true"
+    return int(value) if kind is Kind.INTEGER else value

@@ -1,0 +1,73 @@
+"""Real files for the tests, small enough to write by hand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from email.message import EmailMessage
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from pypdf import PdfWriter
+
+
+def text_pdf(pages: Sequence[str]) -> bytes:
+    """Write a PDF with one line of text on each page; an empty string makes a page without text."""
+    kids = " ".join(f"{4 + 2 * i} 0 R" for i in range(len(pages)))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for i, text in enumerate(pages):
+        page = f"/MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * i} 0 R"
+        objects.append(f"<< /Type /Page /Parent 2 0 R {page} >>")
+        drawing = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET" if text else ""
+        objects.append(f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream")
+    out = bytearray(b"%PDF-1.4\n")
+    offsets = []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n".encode("latin-1")
+    table = len(out)
+    out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
+    out += b"".join(f"{offset:010d} 00000 n \n".encode() for offset in offsets)
+    out += f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n".encode()
+    return bytes(out)
+
+
+def locked_pdf(password: str) -> bytes:
+    writer = PdfWriter(clone_from=io.BytesIO(text_pdf(["secret"])))
+    writer.encrypt(user_password=password, owner_password="owner", algorithm="RC4-128")
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def scanned_pdf(count: int = 1) -> bytes:
+    pages = [Image.new("L", (300, 400), 255) for _ in range(count)]
+    for page in pages:
+        ImageDraw.Draw(page).text((20, 20), "Invoice 7", fill=0)
+    out = io.BytesIO()
+    pages[0].save(out, format="PDF", save_all=True, append_images=pages[1:])
+    return out.getvalue()
+
+
+def mail(body: str = "Hello Bob") -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = "Ann <ann@example.com>"
+    message["To"] = "bob@example.com"
+    message["Subject"] = "Grüße"
+    message["Date"] = "Mon, 2 Mar 2026 10:00:00 +0100"
+    message.set_content(body)
+    return message
+
+
+def write(folder: Path, **files: bytes) -> Path:
+    """Write files named by keyword, a_b_txt meaning a/b.txt."""
+    for name, data in files.items():
+        *folders, stem, suffix = name.split("_")
+        path = folder.joinpath(*folders, f"{stem}.{suffix}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder

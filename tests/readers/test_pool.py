@@ -1,0 +1,145 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from slmbatch.errors import SlmbatchError
+from slmbatch.readers import ReadOptions, find, read
+from slmbatch.readers.pool import Pool
+
+from .made import text_pdf
+
+
+def work(job: int) -> str:
+    """Do what the job says: crash at 7, loop at 8, else tell the number."""
+    if job == 7:
+        os._exit(139)
+    while job == 8:
+        time.sleep(0.01)
+    if job == 9:
+        return str(os.getpid())
+    return str(job)
+
+
+def lost(job: int) -> str:
+    return f"lost {job}"
+
+
+def never(job: int) -> bool:
+    return False
+
+
+def test_a_crashing_worker_costs_only_its_own_job() -> None:
+    pool = Pool(work, lost, workers=2)
+    done = list(pool.map([1, 2, 7, 3, 4, 7, *range(10, 30)], here=never))
+    pool.close()
+    assert done == ["1", "2", "lost 7", "3", "4", "lost 7", *map(str, range(10, 30))]
+
+
+def test_a_job_that_loops_is_lost_after_its_time() -> None:
+    pool = Pool(work, lost, workers=2, seconds=0.5)
+    assert list(pool.map([1, 8, 2], here=never)) == ["1", "lost 8", "2"]
+    pool.close()
+
+
+def test_cheap_jobs_are_done_here_and_in_order() -> None:
+    pool = Pool(work, lost, workers=1)
+    first, second, third = pool.map([9, 1, 9], here=lambda job: job == 1)
+    pool.close()
+    assert second == "1"
+    assert first == third != str(os.getpid())
+
+
+def test_no_process_starts_for_cheap_jobs() -> None:
+    pool = Pool(work, lost, workers=1)
+    assert list(pool.map([9], here=lambda job: True)) == [str(os.getpid())]
+
+
+def test_no_more_jobs_are_taken_than_fit_into_the_window() -> None:
+    taken = []
+
+    def jobs() -> object:
+        for job in range(10, 100):
+            taken.append(job)
+            yield job
+
+    pool = Pool(work, lost, workers=1)
+    results = pool.map(jobs(), here=never)  # type: ignore[arg-type]
+    assert next(results) == "10"
+    pool.close()
+    assert taken == [10, 11, 12, 13]
+
+
+def test_closing_stops_a_worker_that_loops() -> None:
+    pool = Pool(work, lost, workers=1)
+    results = pool.map([9, 8], here=never)
+    process = int(next(results))
+    started = time.monotonic()
+    pool.close()
+    assert time.monotonic() - started < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_closing_the_reader_early_stops_its_processes(tmp_path: Path) -> None:
+    for i in range(20):
+        (tmp_path / f"{i:02}.pdf").write_bytes(text_pdf([f"page {i}"]))
+    batches = read(find([str(tmp_path)]), ReadOptions(workers=2))
+    assert next(batches)[0].text == "page 0"
+    batches.close()
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    if children.exists():
+        commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.read_text().split()]
+        assert not any(b"spawn_main" in command for command in commands)
+
+
+SCRIPT = """
+import time
+from slmbatch.readers.pool import Pool
+if __name__ == "__main__":
+    pool = Pool(time.sleep, print, workers=1)
+    pool._submit(0).result()
+    print(*pool._processes.executor._processes, flush=True)
+    pool._submit(1000).result()
+"""
+
+
+def test_no_worker_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        os.kill(worker, 0)
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while _runs(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(worker)
+
+
+def _runs(process: int) -> bool:
+    """Tell a process that runs from one that is gone, or that nobody has taken note of yet."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    return not stat.exists() or ") Z" not in stat.read_text()
+
+
+UNGUARDED = """
+from slmbatch.readers.pool import Pool
+list(Pool(abs, abs, workers=1).map([1], here=callable))
+"""
+
+
+def test_processes_that_cannot_start_are_an_error_and_not_lost_jobs(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert SlmbatchError.__name__ in ended.stderr.splitlines()[-1]
