@@ -12,6 +12,7 @@ SlmbatchError                    1
 ├── Interrupted                130   the user stopped the run
 └── RequestError                 -   one request failed: becomes data of its row, never ends a run
     ├── Rejected                     the server refuses this request for good (4xx)
+    │   └── Forbidden                the key is missing, wrong or not allowed here (401, 403)
     ├── ContextTooLong               the prompt doesn't fit into the model's context
     ├── Unavailable                  retries are used up (429, 5xx)
     │   └── ConnectionLost           the connection failed before a whole reply came
@@ -79,6 +80,10 @@ class RequestError(SlmbatchError):
 
 class Rejected(RequestError):
     kind = "rejected"
+
+
+class Forbidden(Rejected):
+    kind = "forbidden"
 
 
 class ContextTooLong(RequestError):

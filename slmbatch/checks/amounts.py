@@ -14,8 +14,9 @@ from slmbatch.checks.currencies import marks_money
 
 # One character for one character, so that places in the plain text are places in the original.
 _PLAIN = str.maketrans(
-    "\u00a0\u1680\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u2010\u2011\u2012\u2013\u2014\u2212\u2019\u02bc\u00b4`",
-    "          " + "------" + "''''",
+    dict.fromkeys("\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f", " ")
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
+    | dict.fromkeys("\u2019\u02bc\u00b4`", "'")
 )
 _UNITS = frozenset("x g kg mg t l ml cl m cm mm km h min pc pcs pce ea st stk kwh gb mb".split())
 _MAX_DIGITS = 40
@@ -31,11 +32,12 @@ _WHOLE = re.compile(
 )
 _TOKEN = re.compile(r"[0-9]+(?:[.,'][0-9]+)*")
 _SPACED = re.compile(r"(?<![0-9])(?<![0-9][.,'])(?=([1-9][0-9]{0,2}(?: [0-9]{3})+(?:[.,][0-9]+)?)(?![.,']?[0-9]))")
-_LEFT = re.compile(
-    r"(?:(?<![\w-])(?P<dash>-)(?P<gap> ?))?(?:(?P<word>(?<![^\W\d_])(?:[^\W\d_]{0,3}[$€£¥]|[^\W\d_]{1,4}\.?|[₩-₿]))(?P<space> ?))?"
-    r"(?P<near>(?<!-)-)?(?P<near_gap> ?)$"
-)
-_RIGHT = re.compile(r"(?P<space> ?)(?P<word>[^\W\d_]+\.?|[$€£¥₩-₿])?(?P<gap> ?)(?P<dash>-(?![\w-]))?")
+_MARK_LEFT = re.compile(r"(?<!\w)(?:[^\W\d_]{0,3}[$€£¥₩-₿]|[^\W\d_]{1,4}\.?) ?$")
+_MARK_RIGHT = re.compile(r" ?(?:[$€£¥₩-₿]|[^\W\d_]{1,5}\.?)")
+_WORD = re.compile(r"\w+")
+_MINUS_LEFT = re.compile(r"(?<!-)-(?P<gap> ?)$")
+_MINUS_RIGHT = re.compile(r"(?P<gap> ?)-(?![\w-])")
+_SURE, _SPACED_MINUS, _BRACKET = "-", " -", "()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,66 @@ def _is_dressing(text: str, sign: str) -> bool:
 
 
 def _amounts_at(text: str, start: int, end: int) -> Iterator[Amount]:
-    readings = _readings(text[start:end])
-    if not readings:
-        return
-    left, right = _left_sign(text, start), _right_sign(text, end)
+    left, right = _left(text, start), _right(text, end)
     if left is None or right is None:
         return
-    (first, surely_left), (last, surely_right) = left, right
-    surely = surely_left or surely_right
-    if not surely:
-        yield from (Amount(value, start, end) for value in readings)
-    if (first < start) != (last > end) or text[first] + text[last - 1] == "()":
-        yield from (Amount(-value, first, last) for value in readings)
+    (first, before), (last, after) = left, right
+    if before == after == _BRACKET:
+        negative = True
+    else:  # a bracket on one side only is punctuation around more than the number
+        first, before = (start, "") if before == _BRACKET else (first, before)
+        last, after = (end, "") if after == _BRACKET else (last, after)
+        negative = bool(before) != bool(after)
+    for value in _readings(text[start:end]):
+        if _SURE not in {before, after}:
+            yield Amount(value, start, end)
+        if negative:
+            yield Amount(-value, first, last)
+
+
+def _left(text: str, start: int) -> tuple[int, str] | None:
+    """Return what stands before a number and where that begins; None when the number is the end of a longer token."""
+    money = _money_before(text, start)
+    for edge in dict.fromkeys((start, money)):
+        minus = _MINUS_LEFT.search(text, max(0, edge - 2), edge)
+        if minus is None:
+            continue
+        dash = minus.start()
+        if text[dash - 1 : dash].isalnum() and _money_before(text, dash) == dash:
+            return None if edge == start and not minus["gap"] else (start, "")
+        return dash, _SPACED_MINUS if minus["gap"] else _SURE
+    if text[money - 1 : money] == "(":
+        return money - 1, _BRACKET
+    near, further = text[start - 1 : start], text[start - 2 : start - 1]
+    if near in {"/", ":"} and (further.isdigit() or (near == "/" and further.isalpha())):
+        return None
+    times = near in {"x", "X"} and not further.isalpha()
+    return None if money == start and not times and (near.isalnum() or near == "_") else (start, "")
+
+
+def _right(text: str, end: int) -> tuple[int, str] | None:
+    """Return what stands after a number and where that ends; None when the number begins a longer token."""
+    near, further = text[end : end + 1], text[end + 1 : end + 2]
+    if near == "_" or (near == "-" and further.isalnum()) or (near in {"/", ":"} and further.isdigit()):
+        return None
+    mark = _MARK_RIGHT.match(text, end)
+    word = mark.group().strip() if mark else ""
+    money = mark.end() if mark and not text[mark.end() : mark.end() + 1].isalnum() and marks_money(word) else end
+    if near.isalnum() and money == end and not _is_unit(text, end):
+        return None
+    for edge in dict.fromkeys((end, money)):
+        minus = _MINUS_RIGHT.match(text, edge)
+        if minus is not None:
+            return minus.end(), _SPACED_MINUS if minus["gap"] else _SURE
+    return (money + 1, _BRACKET) if text[money : money + 1] == ")" else (end, "")
+
+
+def _money_before(text: str, end: int) -> int:
+    """Return where a currency that ends here, or one space before, begins; `end` when there is none."""
+    mark = _MARK_LEFT.search(text, max(0, end - 6), end)
+    return mark.start() if mark and marks_money(mark.group()) else end
+
+
+def _is_unit(text: str, start: int) -> bool:
+    word = _WORD.match(text, start)
+    return word is not None and word.group().lower() in _UNITS

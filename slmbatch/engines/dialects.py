@@ -8,12 +8,13 @@ from typing import Any
 
 import orjson
 
-from slmbatch.errors import ContextTooLong, MalformedReply, Rejected, RequestError
+from slmbatch.errors import ContextTooLong, Forbidden, MalformedReply, Rejected, RequestError
 from slmbatch.tasks.grammar import grammar
 from slmbatch.types import Choice, Completion, Request, Shape, Token, Usage
 
 SEED = 20_240_229  # any constant: the same question gets the same answer where a server honours it
 CONTEXT_ERRORS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+FORBIDDEN = frozenset({401, 403})
 ERROR_EXCERPT = 200
 
 
@@ -125,4 +126,6 @@ def refusal(status: int, body: bytes) -> RequestError:
         pass
     if kinds & CONTEXT_ERRORS:
         return ContextTooLong(f"the text is too long for the model's context: {message}")
+    if status in FORBIDDEN:
+        return Forbidden(f"the server refused access with status {status}: {message}")
     return Rejected(f"the server refused the request with status {status}: {message}")

@@ -7,18 +7,22 @@ import os
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import OPENAI
 from slmbatch.engines.settings import EngineSettings, EngineSpec
-from slmbatch.errors import ConfigError
+from slmbatch.errors import ConfigError, ConnectionLost, EngineError, Forbidden
 from slmbatch.types import Capabilities, Completion, Request
 
 DEFAULT_URL = "https://api.openai.com/v1"
 DEFAULT_KEY = "OPENAI_API_KEY"
 CONCURRENCY, TIMEOUT_S = 32, 120.0
+REFUSALS = 3  # requests that used up their retries on connections, before the first answer ever
 
 
 class RemoteEngine:
     """One model behind one URL. The key is read from the environment when the engine is made, and kept in a header."""
 
     def __init__(self, spec: EngineSpec, settings: EngineSettings) -> None:
+        self._name = str(spec)
+        self._answered = False
+        self._refused = 0
         self.concurrency = settings.concurrency or CONCURRENCY
         top = OPENAI.top_logprobs if settings.top_logprobs is None else settings.top_logprobs
         self.capabilities = Capabilities(
@@ -38,7 +42,17 @@ class RemoteEngine:
         await self._client.open()
 
     async def complete(self, request: Request) -> Completion:
-        return await self._client.complete(request)
+        """Answer one request; a server that has never answered and can't be reached, or refuses our key, is dead."""
+        try:
+            completion = await self._client.complete(request)
+        except (ConnectionLost, Forbidden) as error:
+            self._refused += 1
+            if not self._answered and (self._refused >= REFUSALS or isinstance(error, Forbidden)):
+                remedy = "Check the address, the model's name and the key."
+                raise EngineError(f"{self._name} can't be used: {error.message}", remedy) from error
+            raise
+        self._answered = True
+        return completion
 
     async def count(self, text: str) -> int | None:  # noqa: ARG002
         return None

@@ -56,10 +56,10 @@ def test_a_truncated_pdf_is_a_problem_or_read(keep: int) -> None:
 
 
 def test_a_long_pdf_is_cut_and_read_no_further() -> None:
-    reading = read_pdf(text_pdf([") Tj 0 -1 Td (".join(["x" * 999] * 900)] * 4))
+    reading = read_pdf(text_pdf(["abc " * 7500] * 80))
     assert reading.cut
     assert sum(len(page.text) for page in reading.pages) == 2_000_000
-    assert len(reading.pages) == 3
+    assert len(reading.pages) == 67
 
 
 def test_line_ends_are_plain(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def _runs(process: int) -> bool:
 
 UNGUARDED = """
 from slmbatch.readers.pool import Pool
-list(Pool(abs, abs, workers=1).map([1], here=callable))
+list(Pool(abs, abs, workers=1).map([1], here=lambda job: False))
 """
 
 
