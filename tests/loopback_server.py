@@ -1,4 +1,4 @@
-"""A chat completions server on loopback that answers at once and misbehaves on demand. For faults, kills and benchmarks.
+"""A chat completions server on loopback that answers at once and misbehaves on demand: for faults, kills, benchmarks.
 
     python tests/loopback_server.py --port 0 [--latency-s 0.05] [--faults 500=0.01,429=0.01,hang=0.005,…]
 
@@ -18,7 +18,7 @@ from collections import Counter
 from random import Random
 from typing import cast
 
-import orjson
+import msgspec
 
 ROW = re.compile(rb"\[row:(\d+)\]")
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
@@ -50,7 +50,7 @@ class Plan:
         start = body.find(b'"response_format"')
         shape = body[start:] if start >= 0 else b""
         if shape not in self.replies:
-            asked = orjson.loads(body)
+            asked = msgspec.json.decode(body)
             schema = asked.get("response_format", {}).get("json_schema", {}).get("schema", {})
             labels = schema.get("properties", {}).get("label", {}).get("enum", ["x"])
             self.replies[shape] = [_completion(label, labels) for label in labels]
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         self.plan, self.data = plan, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self.data += data
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
     def answer(self, request: bytes, body: bytes) -> None:
         if request.startswith(b"GET /stats"):
             stats = {"asked": self.plan.asked, "answered": self.plan.answered}
-            self.send(200, orjson.dumps(stats, option=orjson.OPT_NON_STR_KEYS))
+            self.send(200, msgspec.json.encode(stats))
             return
         match = ROW.search(body)
         row = int(match.group(1)) if match else 0

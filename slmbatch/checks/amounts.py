@@ -18,7 +18,7 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
     | dict.fromkeys("\u2019\u02bc\u00b4`", "'")
 )
-_UNITS = frozenset("x g kg mg t l ml cl m cm mm km h min pc pcs pce ea st stk kwh gb mb".split())
+_UNITS = frozenset(["x", "g", "kg", "mg", "t", "l", "ml", "cl", "m", "cm", "mm", "km", "h", "min", "pc", "pcs", "pce", "ea", "st", "stk", "kwh", "gb", "mb"])
 _MAX_DIGITS = 40
 
 _LITERAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
@@ -34,7 +34,7 @@ _TOKEN = re.compile(r"[0-9]+(?:[.,'][0-9]+)*")
 _SPACED = re.compile(r"(?<![0-9])(?<![0-9][.,'])(?=([1-9][0-9]{0,2}(?: [0-9]{3})+(?:[.,][0-9]+)?)(?![.,']?[0-9]))")
 _MARK_LEFT = re.compile(r"(?<!\w)(?:[^\W\d_]{0,3}[$€£¥₩-₿]|[^\W\d_]{1,4}\.?) ?$")
 _MARK_RIGHT = re.compile(r" ?(?:[$€£¥₩-₿]|[^\W\d_]{1,5}\.?)")
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W\d_]+")
 _MINUS_LEFT = re.compile(r"(?<!-)-(?P<gap> ?)$")
 _MINUS_RIGHT = re.compile(r"(?P<gap> ?)-(?![\w-])")
 _SURE, _SPACED_MINUS, _BRACKET = "-", " -", "()"
@@ -112,14 +112,14 @@ def _amounts_at(text: str, start: int, end: int) -> Iterator[Amount]:
     if left is None or right is None:
         return
     (first, before), (last, after) = left, right
-    if before == after == _BRACKET:
-        negative = True
-    else:  # a bracket on one side only is punctuation around more than the number
-        first, before = (start, "") if before == _BRACKET else (first, before)
-        last, after = (end, "") if after == _BRACKET else (last, after)
-        negative = bool(before) != bool(after)
+    marks = {before, after}
+    if before != after:  # one bracket belongs to more than the number; a minus close by outdoes a dash further off
+        weak = _SPACED_MINUS if _SURE in marks else _BRACKET
+        first, before = (start, "") if before in {weak, _BRACKET} else (first, before)
+        last, after = (end, "") if after in {weak, _BRACKET} else (last, after)
+    negative = before == after == _BRACKET or bool(before) != bool(after)
     for value in _readings(text[start:end]):
-        if _SURE not in {before, after}:
+        if _SURE not in marks:
             yield Amount(value, start, end)
         if negative:
             yield Amount(-value, first, last)

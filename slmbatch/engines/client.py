@@ -33,7 +33,7 @@ class RetryPolicy:
 class ChatClient:
     """Chat completions at one URL. `headers` carry the key, which appears nowhere else."""
 
-    def __init__(  # noqa: PLR0913  (what a connection consists of)
+    def __init__(
         self,
         url: str,
         *,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+import msgspec
 
 from slmbatch.errors import ContextTooLong, Forbidden, MalformedReply, Rejected, RequestError
 from slmbatch.tasks.grammar import grammar
@@ -23,7 +22,8 @@ class Dialect:
     """What one family of servers takes and tells.
 
     `grammar`: takes GBNF (else `response_format`). `raw_logprobs`: logprobs are taken before the grammar's mask.
-    `tokenizer`: has /tokenize with pieces. `max_tokens` is the name of that field.
+    `tokenizer`: has /tokenize with pieces. `max_tokens` is the name of that
+    field, `unsupported` the schema keywords that strict decoding refuses.
     """
 
     grammar: bool
@@ -31,10 +31,11 @@ class Dialect:
     top_logprobs: int
     tokenizer: bool
     max_tokens: str = "max_tokens"
+    unsupported: frozenset[str] = frozenset()
 
 
 LLAMACPP = Dialect(grammar=True, raw_logprobs=True, top_logprobs=200, tokenizer=True)
-OPENAI = Dialect(grammar=False, raw_logprobs=False, top_logprobs=20, tokenizer=False)
+OPENAI = Dialect(grammar=False, raw_logprobs=False, top_logprobs=20, tokenizer=False, unsupported=frozenset({"maxLength"}))
 
 
 class Encoder:
@@ -56,7 +57,7 @@ class Encoder:
         if request.top_logprobs:
             fields["logprobs"] = True
             fields["top_logprobs"] = min(request.top_logprobs, self._dialect.top_logprobs)
-        return orjson.dumps(fields | self._shape(request.shape))
+        return msgspec.json.encode(fields | self._shape(request.shape))
 
     def _shape(self, shape: Shape) -> dict[str, Any]:
         if shape not in self._shapes:
@@ -67,64 +68,118 @@ class Encoder:
         if self._dialect.grammar:
             return {"grammar": grammar(shape)}
         assert not isinstance(shape, Choice)  # the task asks such engines for JSON
-        schema = {"name": shape.name, "strict": True, "schema": orjson.loads(shape.schema)}
+        reduced = _without(msgspec.json.decode(shape.schema), self._dialect.unsupported)
+        schema = {"name": shape.name, "strict": True, "schema": reduced}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
+
+
+def _without(schema: Any, keywords: frozenset[str]) -> Any:
+    """Drop keywords at every depth. Property names are never among them: they stand a level deeper."""
+    if isinstance(schema, list):
+        return [_without(one, keywords) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key not in keywords}
+    return {
+        key: {name: _without(one, keywords) for name, one in value.items()}
+        if key == "properties"
+        else _without(value, keywords)
+        for key, value in kept.items()
+    }
+
+
+class _Alternative(msgspec.Struct):
+    token: str
+    logprob: float
+    utf8: list[int] | None = msgspec.field(name="bytes", default=None)
+
+    def data(self) -> bytes:
+        return self.token.encode() if self.utf8 is None else bytes(self.utf8)
+
+
+class _Entry(_Alternative):
+    top_logprobs: list[_Alternative] | None = None
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_Entry] | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    logprobs: _Logprobs | None = None
+    finish_reason: str | None = None
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _Details | None = None
+
+
+class _Reply(msgspec.Struct):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+_REPLIES = msgspec.json.Decoder(_Reply)
 
 
 def decode(body: bytes) -> Completion:
     """Read the body of a 200. Raises MalformedReply when it isn't a completion."""
     try:
-        content = orjson.loads(body)
-        choice = content["choices"][0]
-        text = choice["message"]["content"]
-        logprobs = choice.get("logprobs")
-        tokens = _tokens(logprobs["content"]) if logprobs and logprobs.get("content") is not None else None
-        usage = _usage(content.get("usage") or {})
-        cut_short = choice.get("finish_reason") == "length"
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        excerpt = body[:ERROR_EXCERPT].decode("utf-8", "replace")
-        raise MalformedReply(f"the server's reply is not a chat completion: {excerpt!r}") from error
-    if not isinstance(text, str):
-        raise MalformedReply("the server's reply has no text (refused, or a tool call).")
-    return Completion(text, tokens, usage, cut_short)
-
-
-def _tokens(entries: list[dict[str, Any]]) -> tuple[Token, ...]:
-    return tuple(
-        Token(
-            _data(entry),
-            float(entry["logprob"]),
-            tuple((_data(one), float(one["logprob"])) for one in entry.get("top_logprobs") or ()),
-        )
-        for entry in entries
+        reply = _REPLIES.decode(body)
+        choice = reply.choices[0]
+    except (msgspec.MsgspecError, IndexError) as error:
+        raise MalformedReply(f"the server's reply is not a chat completion: {error}") from error
+    if choice.message.content is None:
+        raise MalformedReply("the server's reply has no text (refused, or a tool call)")
+    logprobs = choice.logprobs.content if choice.logprobs else None
+    return Completion(
+        text=choice.message.content,
+        tokens=None if logprobs is None else tuple(_token(entry) for entry in logprobs),
+        usage=_counted(reply.usage),
+        cut_short=choice.finish_reason == "length",
     )
 
 
-def _data(entry: dict[str, Any]) -> bytes:
-    data = entry.get("bytes")
-    return bytes(data) if data is not None else str(entry["token"]).encode()
+def _token(entry: _Entry) -> Token:
+    return Token(entry.data(), entry.logprob, tuple((one.data(), one.logprob) for one in entry.top_logprobs or ()))
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    details = usage.get("prompt_tokens_details") or {}
-    return Usage(
-        int(usage.get("prompt_tokens") or 0),
-        int(details.get("cached_tokens") or 0),
-        int(usage.get("completion_tokens") or 0),
-    )
+def _counted(usage: _Usage | None) -> Usage:
+    if usage is None:
+        return Usage()
+    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
+    return Usage(usage.prompt_tokens, cached or 0, usage.completion_tokens)
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    type: str | None = None
+    code: str | int | None = None
+
+
+class _Refusal(msgspec.Struct):
+    error: _Error
 
 
 def refusal(status: int, body: bytes) -> RequestError:
     """Translate a final error status (not one that is retried) into the row's error."""
-    kinds: set[str] = set()
-    message = body[:ERROR_EXCERPT].decode("utf-8", "replace")
     try:
-        error = orjson.loads(body)["error"]
-        kinds = {str(error.get("type")), str(error.get("code"))}
-        message = str(error.get("message") or message)[:ERROR_EXCERPT]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    if kinds & CONTEXT_ERRORS:
+        error = msgspec.json.decode(body, type=_Refusal).error
+    except msgspec.MsgspecError:
+        error = _Error(body.decode("utf-8", "replace"))
+    message = error.message[:ERROR_EXCERPT]
+    if {error.type, error.code} & CONTEXT_ERRORS:
         return ContextTooLong(f"the text is too long for the model's context: {message}")
     if status in FORBIDDEN:
         return Forbidden(f"the server refused access with status {status}: {message}")

@@ -32,7 +32,7 @@ def main() -> None:
     params.n_threads_http = configuration["slots"] + 2
     params.cache_ram_mib = 0  # every document is new: only the fixed part is worth caching, and that stays in the slots
     server = xllamacpp.Server(params)
-    print(json.dumps({"url": server.listening_address}), file=answers, flush=True)  # noqa: T201  (the parent reads it)
+    print(json.dumps({"url": server.listening_address}), file=answers, flush=True)
     sys.stdin.read()
     os._exit(0)  # nothing to save, and the library's own shutdown waits for slots
 

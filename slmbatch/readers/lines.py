@@ -134,23 +134,23 @@ def _header(source: Source, rows: Iterator[tuple[int, list[str] | str]]) -> list
 
 def _json_rows(stream: TextIO) -> Iterator[tuple[int, Mapping[str, object] | str]]:
     """Yield each line's number and its object, or why there is none; empty lines are no rows."""
-    import orjson
+    import msgspec
 
     for number, line in enumerate(stream, 1):
         if line.isspace():
             continue
         try:
-            found = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            found = msgspec.json.decode(line)
+        except (msgspec.MsgspecError, UnicodeEncodeError) as error:
             yield number, f"not valid JSON ({error})"
         else:
             yield number, found if isinstance(found, dict) else "not a JSON object"
 
 
 def _as_text(value: object) -> str | None:
-    import orjson
+    import msgspec
 
-    return value if isinstance(value, str | None) else orjson.dumps(value).decode()
+    return value if isinstance(value, str | None) else msgspec.json.encode(value).decode()
 
 
 def _decoded(source: Source, row: int, text: str, name: str | None, *, where: str, encoding: str) -> Document:

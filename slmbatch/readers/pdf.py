@@ -33,7 +33,7 @@ def read_pdf(content: Path | bytes) -> Reading:
     from pypdfium2 import raw
 
     try:
-        document = pypdfium2.PdfDocument(content)
+        document = pypdfium2.PdfDocument(content.absolute() if isinstance(content, Path) else content)
     except pypdfium2.PdfiumError as error:
         if error.err_code == raw.FPDF_ERR_PASSWORD:
             return Reading(problem=_PASSWORD)
@@ -75,10 +75,10 @@ def _gather(pages: Iterator[Page]) -> Reading:
             break
     if any(page.text for page in gathered):
         return Reading(tuple(gathered), cut=cut)
-    notes = {page.note for page in gathered}
-    if notes <= {SCANNED}:
-        count = len(gathered)
-        where = f"any of {count} pages" if count > 1 else "its only page" if count else "it: it has no pages"
+    if not gathered:
+        return Reading(problem="the PDF is damaged: it has no pages")
+    if all(page.note == SCANNED for page in gathered):
+        where = f"any of {len(gathered)} pages" if len(gathered) > 1 else "its only page"
         return Reading(tuple(gathered), f"no text layer on {where} (scanned?); OCR is not built in yet")
     return Reading(tuple(gathered), f"none of {len(gathered)} pages can be read: {gathered[0].note}")
 

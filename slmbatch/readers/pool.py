@@ -9,6 +9,7 @@ import faulthandler
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -25,7 +26,6 @@ Done = TypeVar("Done")
 
 AHEAD_PER_WORKER = 4
 """Jobs in flight for each worker, so that one slow document at the front doesn't leave the others idle."""
-
 
 GRACE_S = 2.0  # a worker killed while it sends its result would block the executor, so none is killed at once
 
@@ -122,6 +122,9 @@ class _Processes:
 
     def stop(self) -> None:
         """Drop what waits and let the workers finish, or cut the line when they take too long."""
+        if sys.is_finalizing():  # the executor has ended before, and the timer's thread would never start
+            self._line.close()
+            return
         impatience = threading.Timer(GRACE_S, self._line.close)
         impatience.start()
         self.executor.shutdown(wait=True, cancel_futures=True)

@@ -21,9 +21,7 @@ from slmbatch.readers.texts import check_encoding, read_text
 from slmbatch.types import Document
 
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
-_LARGE_HTML_BYTES = (
-    2**20
-)  # the parser's time grows with the square of the depth: what may take long is read in a worker
+_LARGE_HTML_BYTES = 2**20  # the parser's time grows with the square of the depth; what may take long goes to a worker
 
 
 def read(found: Found, options: ReadOptions) -> Generator[list[Document], None, None]:

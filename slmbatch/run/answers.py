@@ -238,7 +238,7 @@ def _row_score(leaves: Sequence[Leaf]) -> float | None:
 
 def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[str]:
     """The rules of this level that the values break; a rule that lacks a value says nothing."""
-    values: dict[str, Scalar | None | list[Scalar | None]] = {}
+    values: dict[str, Scalar | list[Scalar | None] | None] = {}
     for leaf in leaves:
         if "[" not in leaf.path:
             values[leaf.path] = leaf.value

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
-
-import orjson
 
 from slmbatch.errors import Interrupted, SlmbatchError
 from slmbatch.run.loop import Counts, Loop
@@ -79,4 +78,4 @@ class _JsonLines(logging.Formatter):
             "document": getattr(record, "document", None),
             "error": self.formatException(record.exc_info) if record.exc_info else None,
         }
-        return orjson.dumps({key: value for key, value in entry.items() if value is not None}).decode()
+        return json.dumps({key: value for key, value in entry.items() if value is not None}, ensure_ascii=False)

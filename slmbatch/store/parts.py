@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -68,7 +68,7 @@ class PartStore:
         """Keep one result: from here on it survives a kill. Returns the keys of the part this completed, if it did."""
         if self._journal is None:
             self._journal = self._journal_path(self._number).open("ab", buffering=0)
-        self._journal.write(orjson.dumps(record | {"key": record["key"].hex()}) + b"\n")
+        self._journal.write(msgspec.json.encode(record | {"key": record["key"].hex()}) + b"\n")
         self._open.append(record)
         return self.commit() if len(self._open) >= self._part_rows else []
 
@@ -123,7 +123,7 @@ def _read_journal(path: Path) -> Iterator[Record]:
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], 1):
         try:
-            entry = orjson.loads(line)
+            entry = msgspec.json.decode(line)
             yield entry | {"key": bytes.fromhex(entry["key"])}
-        except (ValueError, KeyError) as error:
+        except (msgspec.MsgspecError, ValueError, KeyError) as error:
             raise RunFolderError(f"{path}: line {number} is damaged.", "Start over with --overwrite.") from error

@@ -18,6 +18,7 @@ from slmbatch.types import Capabilities, JsonShape, Kind, Message, Request
 PROMPT_VERSION = "extract-1"
 TOKENS_PER_LEAF = 24  # key, punctuation and a value of ordinary length
 LIST_LENGTH = 10  # items of a list that the reply's length allows for
+TEXT_LENGTH, SHORT_LENGTH = 200, 40  # characters: a small model that loops is stopped here
 HINTS = {
     Kind.DECIMAL: "number",
     Kind.INTEGER: "whole number",
@@ -95,8 +96,11 @@ def _decoding(node: Node) -> dict[str, Any]:
         return {"type": "array", "items": _decoding(node.item)}
     if node.kind is Kind.ENUM:
         return {"anyOf": [{"type": "string", "enum": list(node.enum)}, {"type": "null"}]}
-    types = {Kind.DECIMAL: ["number", "string"], Kind.INTEGER: ["integer", "string"], Kind.BOOLEAN: ["boolean"]}
-    return {"anyOf": [{"type": kind} for kind in [*types.get(node.kind, ["string"]), "null"]]}
+    if node.kind is Kind.BOOLEAN:
+        return {"anyOf": [{"type": "boolean"}, {"type": "null"}]}
+    text = {"type": "string", "maxLength": TEXT_LENGTH if node.kind is Kind.TEXT else SHORT_LENGTH}
+    numbers = {Kind.DECIMAL: [{"type": "number"}], Kind.INTEGER: [{"type": "integer"}]}
+    return {"anyOf": [*numbers.get(node.kind, []), text, {"type": "null"}]}
 
 
 def _leaf_count(node: Node) -> int:

@@ -15,10 +15,10 @@ from slmbatch.types import Choice, Shape
 
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 
+LONGEST_STRING = 400
 COMMON = r"""
 ws ::= "" | " " | "\n" " "{0,4}
 char ::= [^"\\\x00-\x1F] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F]{4})
-string ::= "\"" char{0,400} "\""
 integer ::= "-"? ("0" | [1-9] [0-9]{0,14})
 number ::= integer ("." [0-9]{1,6})?
 boolean ::= "true" | "false"
@@ -54,7 +54,14 @@ def _expression(schema: Mapping[str, Json], name: str, rules: dict[str, str]) ->
     if kind == "array":
         rules[f"{name}-item"] = _expression(_mapping(schema["items"]), f"{name}-item", rules)
         return f'"[" ws ({name}-item (ws "," ws {name}-item)*)? ws "]"'
-    return str(kind)
+    return _string(schema, rules) if kind == "string" else str(kind)
+
+
+def _string(schema: Mapping[str, Json], rules: dict[str, str]) -> str:
+    """Refer to the rule for strings of this length; each length is written out only once."""
+    longest = schema.get("maxLength", LONGEST_STRING)
+    rules[f"string-{longest}"] = f'"\\"" char{{0,{longest}}} "\\""'
+    return f"string-{longest}"
 
 
 def _object(schema: Mapping[str, Json], name: str, rules: dict[str, str]) -> str:

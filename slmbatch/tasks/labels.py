@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,8 @@ def _first_problem(error: ValidationError) -> str:
 
 def _nearest_key(error: ValidationError) -> str:
     known = ["labels", "other", "name", "description", "examples"]
-    nearest = difflib.get_close_matches(str(error.errors()[0]["loc"][-1]), known, n=1)
+    place = error.errors()[0]["loc"]
+    nearest = difflib.get_close_matches(str(place[-1]), known, n=1) if place else []
     hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
     return f"A label file has `labels:` (name, description, examples) and `other: true|false`.{hint}"
 
@@ -134,4 +136,4 @@ def _shortest_prefix(name: str, names: Sequence[str]) -> str:
 
 def _prefix_free(candidates: Sequence[str]) -> bool:
     ordered = sorted(candidates)
-    return all(not later.startswith(earlier) for earlier, later in zip(ordered, ordered[1:], strict=False))
+    return all(not later.startswith(earlier) for earlier, later in itertools.pairwise(ordered))

@@ -132,6 +132,25 @@ def _runs(process: int) -> bool:
     return not stat.exists() or ") Z" not in stat.read_text()
 
 
+ABANDONED = """
+import sys
+from slmbatch.readers import ReadOptions, find, read
+if __name__ == "__main__":
+    batches = read(find(sys.argv[1:]), ReadOptions(workers=1))
+    print(next(batches)[0].text)
+"""
+
+
+def test_a_program_that_leaves_the_reader_open_still_ends(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(ABANDONED)
+    for i in range(9):
+        (tmp_path / f"{i}.pdf").write_bytes(text_pdf([f"page {i}"]))
+    command = [sys.executable, script, tmp_path]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "page 0\n", "")
+
+
 UNGUARDED = """
 from slmbatch.readers.pool import Pool
 list(Pool(abs, abs, workers=1).map([1], here=lambda job: False))
