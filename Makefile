@@ -26,7 +26,7 @@ demo-classify: $(VENV)/.installed
 	$(BIN)/slmbatch report $(OUT)/tickets --gold sample_docs/tickets.expected.csv
 
 demo-extract: $(VENV)/.installed
-	$(BIN)/slmbatch extract sample_docs/invoices --schema schemas/invoice.schema.json \
+	$(BIN)/slmbatch extract sample_docs/invoices --schema schemas/invoice-header.schema.json \
 	    -o $(OUT)/invoices --overwrite --quiet
 	$(BIN)/slmbatch report $(OUT)/invoices --gold sample_docs/invoices.expected.jsonl
 

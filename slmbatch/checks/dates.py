@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from slmbatch.checks.months import month_number
 
@@ -56,7 +55,7 @@ def parse_date(text: str, *, day_first: bool = True) -> dt.date | None:
 
 
 def scan_dates(text: str, *, day_first: bool = True) -> Iterator[DatePlace]:
-    """Yield the dates of a text; where one place could be read in two ways, the longer one comes first."""
+    """Yield the dates of a text, shape by shape and so not in order. Weekdays and times stay outside the places."""
     plain = text.replace("\u00a0", " ").replace("\u202f", " ").replace("\n", " ")
     for shape in _INSIDE:
         for found in shape.finditer(plain):
@@ -82,9 +81,8 @@ def _date(parts: dict[str, str | None], *, day_first: bool) -> dt.date | None:
         return None
 
 
-@lru_cache(maxsize=4096)
 def _parse_spelled(text: str, *, day_first: bool) -> dt.date | None:
-    """Let dateparser read what the shapes don't know, such as weekdays. It takes milliseconds and half a second to load."""
+    """Let dateparser read what the shapes don't know, such as weekdays. Milliseconds each, half a second to load."""
     import dateparser
 
     found = dateparser.parse(

@@ -45,7 +45,9 @@ def doctor_verb(model: str | None, escalate: Sequence[str], config: Path | None,
             typer.echo(f"{mark} {finding.name}: {finding.about}")
     missing = [finding.name for finding in findings if finding.needed and not finding.ok]
     if missing:
-        raise EngineError(f"A run with these tiers couldn't work: {', '.join(missing)}.", "See the lines marked MISSING.")
+        raise EngineError(
+            f"A run with these tiers couldn't work: {', '.join(missing)}.", "See the lines marked MISSING."
+        )
 
 
 def _machine() -> list[Finding]:

@@ -88,9 +88,7 @@ def _warn_of_skipped(plan: Plan, *, quiet: bool) -> None:
 def _report(plan: Plan) -> Summary:
     folder = RunFolder(plan.choices.out)
     sessions = spent(folder.sessions)
-    costs = [
-        TierCost(tier.name, tier.spec.engine, tier.spec.model, tier.local, tier.price) for tier in plan.tiers
-    ]
+    costs = [TierCost(tier.name, tier.spec.engine, tier.spec.model, tier.local, tier.price) for tier in plan.tiers]
     add_up(costs, PartStore(folder.parts).paths(), sessions.busy_s)
     write_costs(folder.root / "cost.parquet", costs)
     facts = {

@@ -82,6 +82,8 @@ class ChatClient:
 
     async def _try(self, body: bytes) -> Completion:
         assert self._session is not None, "open() comes first"
+        if self._session.closed:  # a supervised server was restarted while this request waited to be sent again
+            raise ConnectionLost("the server that was asked is gone")
         try:
             async with self._session.post(self._url, data=body) as response:
                 content = await response.read()
@@ -100,7 +102,7 @@ class ChatClient:
         raise refusal(status, content)
 
 
-class _Passing(Exception):  # noqa: N818  (not an error yet: it becomes `error` when retries are used up)
+class _Passing(Exception):
     def __init__(self, error: RequestError, wait_s: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error

@@ -35,7 +35,9 @@ class Dialect:
 
 
 LLAMACPP = Dialect(grammar=True, raw_logprobs=True, top_logprobs=200, tokenizer=True)
-OPENAI = Dialect(grammar=False, raw_logprobs=False, top_logprobs=20, tokenizer=False, unsupported=frozenset({"maxLength"}))
+OPENAI = Dialect(
+    grammar=False, raw_logprobs=False, top_logprobs=20, tokenizer=False, unsupported=frozenset({"maxLength"})
+)
 
 
 class Encoder:

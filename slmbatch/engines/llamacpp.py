@@ -45,7 +45,8 @@ class LlamaCppEngine:
             "model": str(model),
             "slots": slots,
             "context_tokens": context,
-            "threads": settings.threads or max(1, (os.cpu_count() or 1) - 1),  # its threads spin: a shared core stalls all
+            "threads": settings.threads
+            or max(1, (os.cpu_count() or 1) - 1),  # its threads spin: a shared core stalls all
             "key": self._key,
         }
         launch = Launch(f"llama.cpp ({model.name})", "slmbatch.engines.llamacpp_server", configuration, log)
@@ -69,15 +70,16 @@ class LlamaCppEngine:
         return await self._server.complete(request)
 
     async def count(self, text: str) -> int | None:
-        return len(await self._pieces(text))
+        return len(await self._server.outlive(lambda _: self._pieces(text)))
 
     async def cut(self, text: str, tokens: int) -> str:
         """Cut at a token border, with the server's own tokenizer."""
         if len(text.encode()) <= tokens:  # a token is at least one byte
             return text
         # No token is longer than MAX_TOKEN_BYTES, so what lies beyond can't be reached.
-        pieces = await self._pieces(text[: tokens * MAX_TOKEN_BYTES])
-        if len(pieces) <= tokens and len(text) <= tokens * MAX_TOKEN_BYTES:
+        reachable = text[: tokens * MAX_TOKEN_BYTES]
+        pieces = await self._server.outlive(lambda _: self._pieces(reachable))
+        if len(pieces) <= tokens and len(text) == len(reachable):
             return text
         return b"".join(pieces[:tokens]).decode("utf-8", "ignore")
 
@@ -97,4 +99,3 @@ class LlamaCppEngine:
 
     async def close(self) -> None:
         await self._server.close()
-

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias, TypeVar
 
 from slmbatch.engines.child import Child, Launch
 from slmbatch.engines.client import ChatClient
@@ -15,6 +15,7 @@ from slmbatch.types import Completion, Request
 DEATHS = 3
 NOTICE_S = 2.0  # how long a dying process may take to be seen dead after its connections broke
 
+Told = TypeVar("Told")
 Connect: TypeAlias = Callable[[Mapping[str, str]], ChatClient]
 
 
@@ -51,12 +52,19 @@ class Supervised:
 
     async def complete(self, request: Request) -> Completion:
         """Answer, over up to three deaths of the server. Raises Poisoned, or EngineError when it's dead for good."""
+        completion = await self.outlive(lambda client: client.complete(request))
+        self._answered += 1
+        self._fruitless = 0
+        return completion
+
+    async def outlive(self, ask: Callable[[ChatClient], Awaitable[Told]]) -> Told:
+        """Ask the server something, over up to three deaths of it; raises as `complete` does."""
         for death in range(DEATHS):
             async with self._lane.alone() if death else self._lane.shared():
                 child, client = await self._running()
                 answered = self._answered
                 try:
-                    completion = await client.complete(request)
+                    return await ask(client)
                 except ConnectionLost:
                     if not await child.died(NOTICE_S):
                         raise
@@ -66,10 +74,6 @@ class Supervised:
                         raise  # others were answered meanwhile: it's this request, not the server
                     await child.kill()
                     self._count(child, alone=death > 0)
-                else:
-                    self._answered += 1
-                    self._fruitless = 0
-                    return completion
         self._fruitless += 1
         raise Poisoned(f"{self._launch.name} died {DEATHS} times with this row in flight")
 

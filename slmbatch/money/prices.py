@@ -22,7 +22,7 @@ class Price:
     source: str = "none: local engine, counted as free unless usd_per_hour is set"
 
     def of_usage(self, usage: Usage) -> Decimal:
-        """Return the USD for the tokens of one request. Cached tokens cost the input price unless they have their own."""
+        """Return the USD for one request. Cached tokens cost the input price unless they have one of their own."""
         cached_price = self.input_usd if self.cached_input_usd is None else self.cached_input_usd
         fresh = usage.input_tokens - usage.cached_tokens
         total = fresh * self.input_usd + usage.cached_tokens * cached_price + usage.output_tokens * self.output_usd

@@ -92,7 +92,8 @@ def as_text(summary: Summary) -> str:
     lines.append("tiers:")
     for tier in summary["tiers"]:
         lines.append(
-            f"  {tier['tier']}: {tier['documents']} documents, {tier['settled']} accepted, {tier['requests']} requests, "
+            f"  {tier['tier']}: {tier['documents']} documents, {tier['settled']} accepted, "
+            f"{tier['requests']} requests, "
             f"{tier['input_tokens']} tokens in ({tier['cached_tokens']} cached), {tier['output_tokens']} out, "
             f"busy {tier['busy_s']:.1f} s, {float(tier['usd']):.6f} USD"
         )

@@ -101,7 +101,9 @@ class FieldReader:
         leaves: list[Leaf] = []
         problems = [] if reply.whole else ["the reply breaks off" + " (max_tokens)" * completion.cut_short]
         self._walk(self._schema.root, "", (written, index), leaves, problems)
-        problems += [f"{leaf.path}: {problem}" for leaf in leaves for problem in leaf.problems if _blocks(leaf, problem)]
+        problems += [
+            f"{leaf.path}: {problem}" for leaf in leaves for problem in leaf.problems if _blocks(leaf, problem)
+        ]
         broken = {level: _broken(self._rules, leaves, level) for level in ("error", "warning")}
         return Answer(
             leaves=tuple(leaves),

@@ -81,11 +81,11 @@ class Loop:
             async with asyncio.TaskGroup() as group:
                 await self._feed(group)
             self._rows.finish()
-        except BaseException as error:
-            self._rows.abandon()
+        except (asyncio.CancelledError, BaseExceptionGroup) as error:
             raise (self._failure or _cause(error)) from None
         finally:
             watcher.cancel()
+            self._rows.close()
             self._store.commit()
             self._save_session(now=True)
             for tier in self._tiers:

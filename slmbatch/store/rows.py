@@ -41,11 +41,13 @@ class RowWriter:
             self._batch = []
 
     def finish(self) -> None:
+        """Make the rows count."""
         self._flush()
         self._writer.close()
         flush(self._temporary)
         publish(self._temporary, self._path)
 
-    def abandon(self) -> None:
+    def close(self) -> None:
+        """Drop what wasn't finished; does nothing after `finish`."""
         self._writer.close()
         self._temporary.unlink(missing_ok=True)

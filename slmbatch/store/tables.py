@@ -139,7 +139,9 @@ def _results(rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first:
         }
     else:
         leaves = settled["leaves"].to_pylist()
-        columns["values"] = pa.array([_nested(schema.root, one) if one else None for one in leaves], _arrow(schema.root))
+        columns["values"] = pa.array(
+            [_nested(schema.root, one) if one else None for one in leaves], _arrow(schema.root)
+        )
     columns |= {name: settled[name] for name in ("score", "tier", "reason", "warnings")}
     columns["truncated"] = pc.or_(settled["truncated"], rows["cut"])
     columns |= _spent(settled["attempts"], first)

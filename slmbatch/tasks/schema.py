@@ -198,7 +198,7 @@ class _Compiler:
                 raise self.refuse(path, f"requires {name!r}, which isn't among its properties", "Correct `required`.")
         members = []
         for name, member in properties.items():
-            if not name or any(character in name for character in ".[]\""):
+            if not name or any(character in name for character in '.[]"'):
                 raise self.refuse(path, f"the field name {name!r} holds a dot, bracket or quote", "Rename the field.")
             inner = f"{path}.{name}" if path else name
             members.append((name, self.node(member, inner, required=required and name in needed, depth=depth + 1)))

@@ -53,7 +53,9 @@ def test_an_end_token_changes_nothing() -> None:
     assert scorer.score(tokens).scores == pytest.approx({"a": 0.5, "b": 0.5})
 
 
-@given(st.lists(st.tuples(st.text("abc", min_size=1, max_size=3), st.floats(0.001, 1)), min_size=1, max_size=6), st.data())
+@given(
+    st.lists(st.tuples(st.text("abc", min_size=1, max_size=3), st.floats(0.001, 1)), min_size=1, max_size=6), st.data()
+)
 def test_scores_never_add_up_to_more_than_one(alternatives: list[tuple[str, float]], data: st.DataObject) -> None:
     replies = {"x": b"aab", "y": b"abc", "z": b"cab"}
     total = sum(probability for _, probability in alternatives)

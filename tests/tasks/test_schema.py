@@ -94,7 +94,9 @@ def test_a_schema_that_refers_to_itself_is_refused() -> None:
 
 def test_a_misspelt_rule_key_is_refused() -> None:
     with pytest.raises(TaskError, match=r"x-slmbatch\.rules\.0\.tolerence"):
-        compiled({"a": {"type": "string"}}, **{"x-slmbatch": {"rules": [{"id": "r", "expr": "a == 1", "tolerence": 1}]}})
+        compiled(
+            {"a": {"type": "string"}}, **{"x-slmbatch": {"rules": [{"id": "r", "expr": "a == 1", "tolerence": 1}]}}
+        )
 
 
 def test_a_pydantic_model_is_a_schema(tmp_path: Path) -> None:
@@ -123,9 +125,9 @@ def test_yaml_and_json_give_the_same_schema(tmp_path: Path) -> None:
 
 def test_every_leaf_may_be_null_and_amounts_may_be_numbers() -> None:
     task = ExtractTask(compiled({"total": {"type": "string", "format": "decimal"}, "name": {"type": "string"}}))
-    text = grammar(task._shape)  # noqa: SLF001
-    assert 'root-0 ::= (number | string-40 | null)' in text
-    assert 'root-1 ::= (string-200 | null)' in text
+    text = grammar(task._shape)
+    assert "root-0 ::= (number | string-40 | null)" in text
+    assert "root-1 ::= (string-200 | null)" in text
     assert 'ws ::= "" | " " | "\\n" " "{0,4}' in text
 
 
@@ -135,7 +137,10 @@ def test_the_extract_prompt() -> None:
             {
                 "total": {"type": "number", "description": "to pay"},
                 "kind": {"enum": ["a", "b"]},
-                "lines": {"type": "array", "items": {"type": "object", "properties": {"on": {"type": "string", "format": "date"}}}},
+                "lines": {
+                    "type": "array",
+                    "items": {"type": "object", "properties": {"on": {"type": "string", "format": "date"}}},
+                },
             }
         )
     )

@@ -11,7 +11,9 @@ from slmbatch.tasks.spans import LeafText, scan
 LEAF = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.text(max_size=12)
 KEY = st.text(st.characters(exclude_characters='.[]"\\', exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6)
 TREE = st.dictionaries(
-    KEY, st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEY, inner, max_size=3)), max_size=4
+    KEY,
+    st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEY, inner, max_size=3)),
+    max_size=4,
 )
 
 
