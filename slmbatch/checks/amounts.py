@@ -18,7 +18,7 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
     | dict.fromkeys("\u2019\u02bc\u00b4`", "'")
 )
-_UNITS = frozenset(["x", "g", "kg", "mg", "t", "l", "ml", "cl", "m", "cm", "mm", "km", "h", "min", "pc", "pcs", "pce", "ea", "st", "stk", "kwh", "gb", "mb"])
+_UNITS = "x g kg mg t l ml cl m cm mm km h min pc pcs pce ea st stk kwh gb mb"
 _MAX_DIGITS = 40
 
 _LITERAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
@@ -170,4 +170,4 @@ def _money_before(text: str, end: int) -> int:
 
 def _is_unit(text: str, start: int) -> bool:
     word = _WORD.match(text, start)
-    return word is not None and word.group().lower() in _UNITS
+    return word is not None and word.group().lower() in _UNITS.split()

@@ -1,84 +1,68 @@
-"""A page reduced to its letters and digits, so that case, accents, punctuation and line breaks don't matter."""
+"""Words of a page: found as they are, or by their letters and digits only. Knows no amounts and no dates."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from functools import cache
+from functools import lru_cache
 
-SHORT = 8  # characters; up to here a text may stand inside another by chance
+SHORT = 8  # characters; up to here one text stands inside a longer word too easily by chance
+
+_DIGITS = re.compile(r"\d+")
 
 
 class Letters:
-    """The letters and digits of one text, folded, and where each of them stands in it."""
+    """The letters and digits of one text, without case and accents, and where each of them stands in it."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        folded, self.places = [], []
+        self._text = text
+        folded: list[str] = []
+        self._places: list[int] = []
         for place, character in enumerate(text):
             kept = _folded(character)
             if kept:
                 folded.append(kept)
-                self.places += [place] * len(kept)
-        self.folded = "".join(folded)
+                self._places += [place] * len(kept)
+        self._letters = "".join(folded)
 
     def find(self, needle: str) -> tuple[int, int] | None:
-        """Return the first place in the text whose letters and digits are the needle's, which must be folded."""
-        at = self.folded.find(needle) if needle else -1
+        """Return the first place with the needle's letters and digits, whatever stands between them."""
+        letters = "".join(map(_folded, needle))
+        at = self._letters.find(letters) if letters else -1
         while at >= 0:
-            start, end = self.places[at], self.places[at + len(needle) - 1] + 1
-            if len(needle) > SHORT or (stands_alone(self.text, start, end) and not _joins_numbers(self.text, start, end)):
+            start, end = self._places[at], self._places[at + len(letters) - 1] + 1
+            same = len(letters) > SHORT or _DIGITS.findall(needle) == _DIGITS.findall(self._text[start:end])
+            if same and stands_alone(self._text, start, end, long=len(letters) > SHORT):
                 return start, end
-            at = self.folded.find(needle, at + 1)
+            at = self._letters.find(letters, at + 1)
         return None
 
 
-def fold(text: str) -> str:
-    """Reduce a text to what `Letters.find` looks for."""
-    return "".join(map(_folded, text))
-
-
 def find_verbatim(text: str, needle: str) -> tuple[int, int] | None:
-    """Return the first place of the needle that isn't a part of a longer word or number; a long needle may be."""
+    """Return the first place of the needle that isn't a piece of a longer number or, when it is short, of a word."""
     at = text.find(needle) if needle else -1
-    first = at
     while at >= 0:
-        if stands_alone(text, at, at + len(needle)):
-            return at, at + len(needle)
+        end = at + len(needle)
+        if stands_alone(text, at, end, long=len(needle) > SHORT):
+            return at, end
         at = text.find(needle, at + 1)
-    return (first, first + len(needle)) if first >= 0 and len(needle) > SHORT else None
+    return None
 
 
-def stands_alone(text: str, start: int, end: int) -> bool:
-    """Say whether neither a word nor a number goes on beyond the place's ends."""
-    before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    return not (_goes_on(text[start], before[::-1]) or _goes_on(text[end - 1], after))
+def stands_alone(text: str, start: int, end: int, *, long: bool) -> bool:
+    """Say whether no number goes on beyond either end of a place and, unless it is long, no word does."""
+    before, after = text[max(0, start - 2) : start][::-1], text[end : end + 2]
+    return not (_goes_on(text[start], before, long=long) or _goes_on(text[end - 1], after, long=long))
 
 
-def _goes_on(edge: str, beyond: str) -> bool:
-    if not edge.isalnum() or not beyond:
-        return False
-    return beyond[0].isalnum() or (edge.isdigit() and beyond[0] in ".,'’" and beyond[1:].isdigit())
+def _goes_on(edge: str, beyond: str, *, long: bool) -> bool:
+    if edge.isdigit():
+        return beyond[:1].isalnum() or (beyond[:1] in {".", ",", "'", "’"} and beyond[1:].isdigit())
+    return edge.isalpha() and beyond[:1].isalnum() and not long
 
 
-def _joins_numbers(text: str, start: int, end: int) -> bool:
-    """Say whether digits on both sides of something else were put together, as in "12" for "1,2"."""
-    gap = False
-    digit = False
-    for character in text[start:end]:
-        if character.isdigit():
-            if digit and gap:
-                return True
-            digit, gap = True, False
-        elif character.isalpha():
-            digit = gap = False
-        else:
-            gap = True
-    return False
-
-
-@cache
+@lru_cache(maxsize=4096)
 def _folded(character: str) -> str:
     if character.isascii():
         return character.lower() if character.isalnum() else ""
-    decomposed = unicodedata.normalize("NFKD", character.casefold())
-    return "".join(filter(str.isalnum, decomposed))
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", character.casefold())))

@@ -26,10 +26,9 @@ def parse_value(
     spellings, one of which is returned.
     """
     match kind:
-        case Kind.DECIMAL:
-            return parse_amount(raw, literal=literal)
-        case Kind.INTEGER:
-            return _whole_number(parse_amount(raw, literal=literal))
+        case Kind.DECIMAL | Kind.INTEGER:
+            amount = parse_amount(raw, literal=literal)
+            return amount if kind is Kind.DECIMAL else _whole_number(amount)
         case Kind.DATE:
             return parse_date(raw, day_first=day_first)
         case Kind.BOOLEAN:

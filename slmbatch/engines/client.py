@@ -46,6 +46,7 @@ class ChatClient:
         self._url = f"{url}/chat/completions"
         self._encoder = Encoder(dialect, model)
         self._headers = {"Content-Type": "application/json", **headers}
+        self._key = headers.get("Authorization", "").removeprefix("Bearer ").encode()
         self._policy = policy
         self._concurrency = concurrency
         self._session: aiohttp.ClientSession | None = None
@@ -99,7 +100,8 @@ class ChatClient:
             return decode(content)
         if status in RETRIED:
             raise _Passing(Unavailable(f"the server kept answering with status {status}"), _seconds(retry_after))
-        raise refusal(status, content)
+        # Some servers repeat the key in their refusal.
+        raise refusal(status, content.replace(self._key, b"***") if self._key else content)
 
 
 class _Passing(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias, TypeVar
 
@@ -12,6 +13,7 @@ from slmbatch.engines.lane import Lane
 from slmbatch.errors import ConnectionLost, Poisoned, TimedOut
 from slmbatch.types import Completion, Request
 
+log = logging.getLogger("slmbatch")
 DEATHS = 3
 NOTICE_S = 2.0  # how long a dying process may take to be seen dead after its connections broke
 
@@ -92,5 +94,6 @@ class Supervised:
                     raise self._child.failure(f"died {DEATHS} times without answering anything")
                 await self._client.close()
                 self.restarts += 1
+                log.warning("a local server died and is started again", extra={"facts": {"server": self._launch.name}})
                 await self.start()
             return self._child, self._client

@@ -11,10 +11,11 @@ import polars as pl
 
 from slmbatch.errors import RunFolderError
 from slmbatch.report.costs import TierCost
-from slmbatch.store.folder import RunFolder, write_durably
+from slmbatch.store.folder import DONE, RunFolder, write_durably
 
 Summary: TypeAlias = dict[str, Any]
 LABELS_SHOWN = 20
+QUOTED, NUMBER = r"'.*'|\".*\"", r"\d+([.,]\d+)*"
 
 
 def summarise(folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, Any]) -> Summary:
@@ -33,13 +34,13 @@ def summarise(folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, 
     }
     if "label" in rows.collect_schema():
         summary["labels"] = _counts(rows.filter(pl.col("label").is_not_null()), "label")
-    write_durably(folder.root / "report.json", json.dumps(summary, indent=2, ensure_ascii=False).encode())
+    write_durably(folder.root / DONE, json.dumps(summary, indent=2, ensure_ascii=False).encode())
     return summary
 
 
 def read_summary(root: Path) -> Summary:
     """Read report.json back. Raises RunFolderError when the run hasn't finished, or there's none."""
-    path = root / "report.json"
+    path = root / DONE
     try:
         summary = json.loads(path.read_bytes())
     except OSError as error:
@@ -57,8 +58,9 @@ def _counts(rows: pl.LazyFrame, column: str) -> dict[str, int]:
 
 
 def _reasons(rows: pl.LazyFrame) -> dict[str, int]:
-    """Why rows weren't accepted, without what differs from row to row."""
-    kind = pl.col("reason").str.replace_all(r"-?\d+(\.\d+)?", "N").str.slice(0, 90)
+    """Why rows weren't accepted, without what differs from row to row, and without words of the documents."""
+    first = pl.col("reason").str.split("; ").list.first()
+    kind = first.str.replace_all(QUOTED, "…").str.replace_all(NUMBER, "N").str.slice(0, 90)
     refused = rows.filter(pl.col("status") != "accepted").select(kind.alias("reason"))
     counted = refused.group_by("reason").len().sort("len", "reason", descending=[True, False]).head(10).collect()
     return {str(reason): count for reason, count in counted.iter_rows()}

@@ -11,7 +11,7 @@ from typing import Any
 from slmbatch.errors import Interrupted, SlmbatchError
 from slmbatch.run.loop import Counts, Loop
 from slmbatch.run.plan import Plan
-from slmbatch.store.folder import TABLES, RunFolder
+from slmbatch.store.folder import DONE, RunFolder
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import PartStore
 from slmbatch.store.tables import build_tables
@@ -30,8 +30,7 @@ def execute(plan: Plan, *, watch: Callable[[Counts], None] | None = None, debug:
     try:
         open_manifest(folder, plan.settings())
         loop = Loop(plan, folder, watch)
-        for name in TABLES:  # what stands there speaks of an earlier state of the inputs
-            (folder.root / name).unlink(missing_ok=True)
+        (folder.root / DONE).unlink(missing_ok=True)
         _run(loop.run())
         schema = plan.task.schema if isinstance(plan.task, ExtractTask) else None
         build_tables(folder, PartStore(folder.parts).paths(), schema)
@@ -75,7 +74,7 @@ class _JsonLines(logging.Formatter):
             "time": self.formatTime(record),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
-            "document": getattr(record, "document", None),
+            **getattr(record, "facts", {}),
             "error": self.formatException(record.exc_info) if record.exc_info else None,
         }
         return json.dumps({key: value for key, value in entry.items() if value is not None}, ensure_ascii=False)

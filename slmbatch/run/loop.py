@@ -62,8 +62,8 @@ class Loop:
         self._recent: set[bytes] = set()  # settled, not yet in a part
         self._waiting: dict[bytes, int] = {}  # in flight: how many rows have this content
         self._tiers = [
-            Tier(tier, plan.task, log=folder.logs / f"{tier.spec.engine}.log", download=plan.choices.download)
-            for tier in plan.tiers
+            Tier(tier, plan.task, log=folder.logs / f"{number}-{tier.spec.engine}.log", download=plan.choices.download)
+            for number, tier in enumerate(plan.tiers, 1)
         ]
         self._window = asyncio.Semaphore(2 * sum(tier.engine.concurrency for tier in self._tiers) + SPARE_ROWS)
         self._session = Session(folder.sessions)
@@ -76,6 +76,8 @@ class Loop:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, Interrupted("Interrupted."))
+        tiers = [tier.plan.name for tier in self._tiers]
+        log.info("session started", extra={"facts": {"task": self._plan.task.name, "tiers": tiers}})
         watcher = asyncio.create_task(self._watching())
         try:
             async with asyncio.TaskGroup() as group:
@@ -88,6 +90,8 @@ class Loop:
             self._rows.close()
             self._store.commit()
             self._save_session(now=True)
+            ended = {"rows": self.counts.done, "resumed": self.counts.resumed, **self.counts.statuses}
+            log.info("session ended", extra={"facts": ended})
             for tier in self._tiers:
                 await tier.close()
 
@@ -117,10 +121,13 @@ class Loop:
             self._stop(error)
             return
         except Exception as error:  # the rim: a bug of ours costs its row, and is recorded there
-            log.exception("internal error", extra={"document": document.id})
+            log.exception("internal error", extra={"facts": {"document": document.id}})
             result = Result(key, Status.FAILED, (), reason=f"internal: {type(error).__name__}: {error}")
         finally:
             self._window.release()
+        if result.status is Status.FAILED:
+            kinds = [attempt.error_kind for attempt in result.attempts]
+            log.warning("a row failed", extra={"facts": {"document": document.id, "errors": kinds}})
         self._settled(result)
 
     def _settled(self, result: Result) -> None:

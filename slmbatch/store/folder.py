@@ -58,7 +58,8 @@ class RunFolder:
             self._lock = None
 
 
-TABLES = ("results.parquet", "fields.parquet", "cost.parquet", "report.json")
+DONE = "report.json"  # written last: a folder without it holds an unfinished run
+TABLES = ("results.parquet", "fields.parquet", "cost.parquet", DONE)
 
 
 def write_durably(path: Path, content: bytes) -> None:
