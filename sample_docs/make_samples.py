@@ -104,8 +104,6 @@ INVOICES = {
     "lieferant-2018-typewriter.pdf": "inv048",
     "lieferant-kg-2025-project.pdf": "inv036",
     "muster-autovermietung-2018-car-rental.pdf": "inv061",
-    "musterbetrieb-2025-final-invoice.pdf": "inv065",
-    "musterbetrieb-kaffee-2026-bundle.pdf": "inv066",
     "mvm-2018-car-insurance.pdf": "inv085",
 }
 FIELDS = {

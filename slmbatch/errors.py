@@ -16,6 +16,7 @@ SlmbatchError                    1
     ├── ContextTooLong               the prompt doesn't fit into the model's context
     ├── Unavailable                  retries are used up (429, 5xx)
     │   └── ConnectionLost           the connection failed before a whole reply came
+    │       └── Unreachable          there never was one: refused, or no such host
     ├── TimedOut                     no reply in time, retries used up
     ├── MalformedReply               the server answered with something that isn't a completion
     └── Poisoned                     the engine died three times with this row in flight
@@ -96,6 +97,10 @@ class Unavailable(RequestError):
 
 class ConnectionLost(Unavailable):
     kind = "connection_lost"
+
+
+class Unreachable(ConnectionLost):
+    kind = "unreachable"
 
 
 class TimedOut(RequestError):

@@ -6,7 +6,7 @@ import unicodedata
 
 _NAMES = """
 january jan januar jaenner janner janvier janv enero ene gennaio gen januari
-february feb februar fevrier fevr fev febrero febbraio februari febr
+february feb februar feber fevrier fevr fev febrero febbraio februari febr
 march mar marz maerz mrz mars marzo maart mrt
 april apr avril avr abril abr aprile
 may mai mayo maggio mag mei

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 
 from slmbatch.engines.dialects import Dialect, Encoder, decode, refusal
-from slmbatch.errors import ConnectionLost, RequestError, TimedOut, Unavailable
+from slmbatch.errors import ConnectionLost, RequestError, TimedOut, Unavailable, Unreachable
 from slmbatch.types import Completion, Request
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
@@ -92,7 +92,8 @@ class ChatClient:
         except TimeoutError as error:
             raise _Passing(TimedOut(f"no reply within {self._policy.timeout_s:g} s")) from error
         except (aiohttp.ClientError, OSError) as error:
-            lost = ConnectionLost(f"the connection to the server failed: {error}")
+            kind = Unreachable if isinstance(error, aiohttp.ClientConnectorError) else ConnectionLost
+            lost = kind(f"the connection to the server failed: {error}")
             if not self._policy.connections:
                 raise lost from error
             raise _Passing(lost) from error

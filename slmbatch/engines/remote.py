@@ -7,7 +7,7 @@ import os
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import OPENAI
 from slmbatch.engines.settings import EngineSettings, EngineSpec
-from slmbatch.errors import ConfigError, ConnectionLost, EngineError, Forbidden
+from slmbatch.errors import ConfigError, ConnectionLost, EngineError, Forbidden, Unreachable
 from slmbatch.types import Capabilities, Completion, Request
 
 DEFAULT_URL = "https://api.openai.com/v1"
@@ -47,7 +47,7 @@ class RemoteEngine:
             completion = await self._client.complete(request)
         except (ConnectionLost, Forbidden) as error:
             self._refused += 1
-            if not self._answered and (self._refused >= REFUSALS or isinstance(error, Forbidden)):
+            if not self._answered and (self._refused >= REFUSALS or isinstance(error, Forbidden | Unreachable)):
                 remedy = "Check the address, the model's name and the key."
                 raise EngineError(f"{self._name} can't be used: {error.message}", remedy) from error
             raise

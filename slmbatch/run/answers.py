@@ -95,7 +95,7 @@ class FieldReader:
         reply = scan(completion.text)
         if not reply.leaves and not reply.whole:
             return None
-        index = TextIndex(document.pages)
+        index = TextIndex(document.pages, day_first=self._schema.day_first)
         spans = None if completion.tokens is None else TokenSpans(completion.tokens)
         written = _Written(reply, completion.text, spans)
         leaves: list[Leaf] = []

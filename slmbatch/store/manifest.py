@@ -21,7 +21,7 @@ def open_manifest(folder: RunFolder, settings: Settings) -> None:
     """
     wanted = {"format": FORMAT, "settings": dict(settings)}
     if not folder.manifest.exists():
-        content = json.dumps({"slmbatch": __version__, **wanted}, indent=2, ensure_ascii=False)
+        content = json.dumps({"slmbatch": __version__, **wanted}, indent=2)  # in ASCII: paths may hold any byte
         write_durably(folder.manifest, content.encode())
         return
     found = read_manifest(folder)
@@ -44,6 +44,11 @@ def read_manifest(folder: RunFolder) -> dict[str, object]:
     except OSError as error:
         raise RunFolderError(f"{folder.root}: no run of slmbatch.", "Give the folder that -o named.") from error
     except ValueError as error:
-        raise RunFolderError(f"{folder.manifest}: damaged.", "Start over with --overwrite.") from error
-    assert isinstance(content, dict)
+        raise _damaged(folder) from error
+    if not isinstance(content, dict) or not isinstance(content.get("settings"), dict):
+        raise _damaged(folder)
     return content
+
+
+def _damaged(folder: RunFolder) -> RunFolderError:
+    return RunFolderError(f"{folder.manifest}: damaged.", "Start over with --overwrite.")

@@ -6,6 +6,8 @@ moment every settled result is in exactly one of the two.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -33,6 +35,8 @@ class KeyIndex:
 
     def add(self, keys: Sequence[bytes]) -> None:
         """Add a batch. Runs of similar size are merged, so that there are few of them."""
+        if not keys:
+            return
         run = np.sort(np.array(keys, dtype=f"S{KEY_BYTES}"))
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
             run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
@@ -68,7 +72,7 @@ class PartStore:
         """Keep one result: from here on it survives a kill. Returns the keys of the part this completed, if it did."""
         if self._journal is None:
             self._journal = self._journal_path(self._number).open("ab", buffering=0)
-        self._journal.write(msgspec.json.encode(record | {"key": record["key"].hex()}) + b"\n")
+        _append(self._journal, msgspec.json.encode(record | {"key": record["key"].hex()}) + b"\n")
         self._open.append(record)
         return self.commit() if len(self._open) >= self._part_rows else []
 
@@ -116,6 +120,14 @@ class PartStore:
 
     def _journal_path(self, number: int) -> Path:
         return self._folder / f"journal-{number:06d}.jsonl"
+
+
+def _append(journal: IO[bytes], line: bytes) -> None:
+    """Write a line whole or not at all: half a line of a full disk would damage the one after it."""
+    end = journal.tell()
+    if journal.write(line) != len(line):
+        journal.truncate(end)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _read_journal(path: Path) -> Iterator[Record]:

@@ -28,9 +28,8 @@ class RowWriter:
         self.count = 0
 
     def add(self, document: Document, key: bytes) -> None:
-        self._batch.append(
-            {"id": document.id, "source": document.source, "row": document.row, "cut": document.cut, "key": key}
-        )
+        names = {"id": _unicode(document.id), "source": _unicode(document.source)}
+        self._batch.append(names | {"row": document.row, "cut": document.cut, "key": key})
         self.count += 1
         if len(self._batch) >= GROUP_ROWS:
             self._flush()
@@ -51,3 +50,8 @@ class RowWriter:
         """Drop what wasn't finished; does nothing after `finish`."""
         self._writer.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def _unicode(name: str) -> str:
+    """Write the bytes of a file name that aren't Unicode as escapes, as Parquet holds Unicode only."""
+    return name.encode("utf-8", "backslashreplace").decode()

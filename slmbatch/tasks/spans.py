@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from json import JSONDecoder
 
 _STRINGS = JSONDecoder(strict=False)  # lenient about control characters inside strings
+_HALF = re.compile(r"[\ud800-\udfff]")  # half a character: JSON can escape it, no file can hold it
 _BLANK = re.compile(r"[ \t\r\n]*")
 _SCALAR = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
 MAX_DEPTH = 32
@@ -67,7 +68,7 @@ class _Scanner:
             value, self.at = _STRINGS.raw_decode(self.text, self.at)
         except ValueError as error:
             raise _BrokenError from error
-        return str(value)
+        return _HALF.sub("\ufffd", str(value))
 
     def value(self, path: str, depth: int) -> None:
         if depth > MAX_DEPTH:

@@ -73,7 +73,7 @@ def test_the_poison_row_fails_alone_and_every_other_row_is_answered(launch: Call
     outcomes, restarts = ask(launch(latency_s="0.05"), texts)
     assert isinstance(outcomes[11], Poisoned)
     assert answers(outcomes) == [*texts[:11], "Poisoned", *texts[12:]]
-    assert restarts == 3
+    assert restarts in {2, 3}  # a third time only if a row was left to be asked
 
 
 def test_two_poison_rows_fail_and_nothing_else_does(launch: Callable[..., Launch]) -> None:
