@@ -124,8 +124,6 @@ FIELDS = {
 LEFT_OUT = {
     ("inv041", "iban"),  # the account holder on the page is the receiver
     ("inv047", "iban"),  # a direct debit: the XML names the receiver's account
-    ("inv065", "due_date"),  # the XML has the day of the cash discount
-    ("inv066", "due_date"),  # likewise
 }
 AZURE = "azure-interior-2023-wholesale.pdf"
 AZURE_VALUES = {
