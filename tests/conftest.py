@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.harness import Loopback, Scripted
 
 from slmbatch.engines.models import model_file
+from tests.harness import Loopback, Scripted
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What several test rooms share: slmbatch as a process, servers that really listen, made tables, waiting with a deadline.
+"""What several test rooms share: slmbatch as a process, real servers, made tables, waiting with a deadline.
 
 Knows the loopback server's protocol and the folder's layout; nothing of ours is replaced or patched.
 """
@@ -46,10 +46,16 @@ def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, st
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def start(*arguments: object, env: Mapping[str, str | None] | None = None) -> subprocess.Popen[str]:
-    """Start slmbatch in a process group of its own, as a shell does."""
+def start(
+    *arguments: object, env: Mapping[str, str | None] | None = None, file_size: int | None = None
+) -> subprocess.Popen[str]:
+    """Start slmbatch in a process group of its own, as a shell does.
+
+    No file may grow beyond `file_size` bytes, rounded up to KiB, if given: what a full disk is like.
+    """
+    limited = ["bash", "-c", f'ulimit -f {-(-file_size // 1024)}; exec "$@"', "bash"] if file_size else []
     return subprocess.Popen(
-        [sys.executable, "-m", "slmbatch", *map(str, arguments)],
+        [*limited, sys.executable, "-m", "slmbatch", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

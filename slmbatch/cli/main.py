@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -145,16 +145,22 @@ def main() -> None:
     try:
         app()
     except SlmbatchError as error:
-        if "--debug" in sys.argv:
-            raise
-        typer.echo(f"slmbatch: {error.message}", err=True)
-        if error.remedy:
-            typer.echo(error.remedy, err=True)
-        sys.exit(error.exit_code)
+        _end(error, error.message, error.remedy, error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that went away
+        _end(error, f"{error}.", "Mend that and run the same command again: it goes on where it stopped.", 1)
+
+
+def _end(error: Exception, message: str, remedy: str, exit_code: int) -> NoReturn:
+    if "--debug" in sys.argv:
+        raise error
+    typer.echo(f"slmbatch: {message}", err=True)
+    if remedy:
+        typer.echo(remedy, err=True)
+    sys.exit(exit_code)
 
 
 if __name__ == "__main__":

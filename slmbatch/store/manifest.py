@@ -17,10 +17,11 @@ Settings: TypeAlias = Mapping[str, str | list[str]]
 def open_manifest(folder: RunFolder, settings: Settings) -> None:
     """Write the manifest of a new run, or compare it with the one that's there.
 
-    Raises RunFolderError naming every key that differs.
+    A run that has settled nothing is a new one: a mistyped option mustn't stand in the way of the right one. Raises
+    RunFolderError naming every key that differs.
     """
     wanted = {"format": FORMAT, "settings": dict(settings)}
-    if not folder.manifest.exists():
+    if not folder.manifest.exists() or not any(folder.parts.iterdir()):
         content = json.dumps({"slmbatch": __version__, **wanted}, indent=2)  # in ASCII: paths may hold any byte
         write_durably(folder.manifest, content.encode())
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ def load_labels(spec: str) -> LabelSet:
     Raises TaskError for a file that can't be read, doesn't fit, or names fewer than 2 or more than 200 labels.
     """
     path = Path(spec)
-    if path.suffix.lower() in {".yaml", ".yml", ".json"} or path.is_file():
+    # os.path, as Path raises for what is too long to be a name: a list of many labels.
+    if path.suffix.lower() in {".yaml", ".yml", ".json"} or os.path.isfile(spec):
         return _from_file(path)
     if "," not in spec:
         remedy = "Pass a YAML file with `labels:`, or at least two names separated by commas."

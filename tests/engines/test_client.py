@@ -200,9 +200,7 @@ def test_an_unreachable_server_is_a_lost_connection() -> None:
         (400, '{"error":{"code":400,"type":"exceed_context_size_error","message":"too long"}}', ContextTooLong),
     ],
 )
-def test_a_refusal_is_final(
-    scripted: Callable[..., Scripted], status: int, body: str, error: type[Exception]
-) -> None:
+def test_a_refusal_is_final(scripted: Callable[..., Scripted], status: int, body: str, error: type[Exception]) -> None:
     server = scripted(Reply(status, body))
     with pytest.raises(error) as caught:
         ask(server.url)
@@ -237,4 +235,3 @@ def test_a_key_that_the_server_repeats_stays_out_of_the_message(scripted: Callab
                 ask(scripted(Reply(status, body)).url)
             assert KEY not in str(caught.value)
             assert "key" in str(caught.value).lower() or "known" in str(caught.value)
-

@@ -68,7 +68,11 @@ def test_a_missing_key_is_said_before_anything_is_sent(spec: str, monkeypatch: p
 def test_a_refused_key_is_the_end_unless_the_key_has_worked_before(scripted: Callable[..., Scripted]) -> None:
     refused = Reply(401, '{"error":{"message":"no such key"}}')
     assert kinds(ask(scripted(refused).model, "a")) == ["EngineError"]
-    assert kinds(ask(scripted(completion("x"), refused).model, "a", "b", "c")) == ["Completion", "Forbidden", "Forbidden"]
+    assert kinds(ask(scripted(completion("x"), refused).model, "a", "b", "c")) == [
+        "Completion",
+        "Forbidden",
+        "Forbidden",
+    ]
 
 
 def test_a_server_that_cannot_be_reached_is_the_end() -> None:

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from tests.harness import TESTS, alive, descendants, wait_until
 
 from slmbatch.engines.child import Launch
 from slmbatch.engines.client import ChatClient, RetryPolicy
@@ -22,6 +21,7 @@ from slmbatch.engines.settings import EngineSettings
 from slmbatch.engines.supervised import Supervised
 from slmbatch.errors import EngineError, Poisoned, TimedOut
 from slmbatch.types import Choice, Completion, JsonShape, Message, Request
+from tests.harness import TESTS, alive, descendants, wait_until
 
 SCHEMA = '{"type":"object","properties":{},"required":[],"additionalProperties":false}'
 
@@ -36,7 +36,9 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lau
     monkeypatch.setenv("PYTHONPATH", str(TESTS.parent))
 
     def make(*, ready_s: float = 20.0, **configuration: str) -> Launch:
-        return Launch("dying", "tests.dying_server", {"marks": str(tmp_path), **configuration}, tmp_path / "log", ready_s)
+        return Launch(
+            "dying", "tests.dying_server", {"marks": str(tmp_path), **configuration}, tmp_path / "log", ready_s
+        )
 
     return make
 
@@ -145,7 +147,7 @@ def test_a_server_that_ends_while_starting_says_why(launch: Callable[..., Launch
 
 
 def test_a_server_that_never_gets_ready_is_given_up(launch: Callable[..., Launch]) -> None:
-    with pytest.raises(EngineError, match="was not ready within 0.5 s"):
+    with pytest.raises(EngineError, match=r"was not ready within 0\.5 s"):
         ask(launch(start="sleep", ready_s=0.5), ["row 0"])
 
 

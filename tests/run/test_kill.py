@@ -73,9 +73,7 @@ def test_resume_after_kill_writes_each_row_once_and_asks_no_finished_row_again(
     assert leftovers <= {"slmbatch.jsonl"}
 
 
-def test_a_kill_while_the_tables_are_built_costs_no_request(
-    tmp_path: Path, loopback: Callable[..., Loopback]
-) -> None:
+def test_a_kill_while_the_tables_are_built_costs_no_request(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
     """The rows are all settled and the tables half written: what a kill at the very end leaves."""
     table = write_rows(tmp_path / "rows.parquet", range(40))
     server, out = loopback(), tmp_path / "out"

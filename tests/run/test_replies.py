@@ -126,9 +126,7 @@ def test_any_characters_in_a_reply_are_kept_or_replaced(
 @pytest.mark.parametrize(
     "total", ["9" * 60, "1e28", "0.0000000001", "-0", "NaN", "Infinity", "1,234,50", "١٢٣", "1" + "0" * 5000]
 )
-def test_any_number_fits_its_column_or_is_none(
-    tmp_path: Path, scripted: Callable[..., Scripted], total: str
-) -> None:
+def test_any_number_fits_its_column_or_is_none(tmp_path: Path, scripted: Callable[..., Scripted], total: str) -> None:
     replies = [json.dumps({"number": "R-17", "total": total, "pages": total, "issued": total}), GOOD]
     odd, good = extracted(tmp_path, scripted, *replies)
     assert odd["status"] == "review"
@@ -149,7 +147,15 @@ def test_a_list_nested_and_repeated_without_end_is_one_row_s_affair(
 
 
 def test_a_label_that_was_not_offered_fails_its_row(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
-    contents = ['{"label":"card"}', '{"label":"pizza"}', "card", ' {"label": "rate"} ', '{"label":null}', "[]", '{"label"']
+    contents = [
+        '{"label":"card"}',
+        '{"label":"pizza"}',
+        "card",
+        ' {"label": "rate"} ',
+        '{"label":null}',
+        "[]",
+        '{"label"',
+    ]
 
     def by(asked: Asked) -> Reply:
         return completion(contents[int(asked.text.removeprefix("Text: "))])

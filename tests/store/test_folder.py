@@ -13,11 +13,23 @@ import pytest
 from slmbatch.errors import RunFolderError
 from slmbatch.store.folder import RunFolder, write_durably
 from slmbatch.store.manifest import open_manifest, read_manifest
+from slmbatch.store.parts import PartStore
+
+from .made import settled
 
 
 def claimed(root: Path, *, overwrite: bool = False) -> RunFolder:
     folder = RunFolder(root)
     folder.claim(overwrite=overwrite)
+    return folder
+
+
+def with_results(root: Path) -> RunFolder:
+    """A claimed folder in which a result was settled."""
+    folder = claimed(root)
+    store = PartStore(folder.parts)
+    store.settle(settled(1))
+    store.commit()
     return folder
 
 
@@ -94,7 +106,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_settings_are_the_same_run(tmp_path: Path) -> None:
-    folder = claimed(tmp_path)
+    folder = with_results(tmp_path)
     settings = {"task": "classify", "tiers": ["openai:m"], "threshold": "0.8"}
     open_manifest(folder, settings)
     before = folder.manifest.read_bytes()
@@ -105,7 +117,7 @@ def test_the_same_settings_are_the_same_run(tmp_path: Path) -> None:
 
 
 def test_other_settings_are_refused_naming_every_key_that_differs(tmp_path: Path) -> None:
-    folder = claimed(tmp_path)
+    folder = with_results(tmp_path)
     open_manifest(folder, {"task": "classify", "tiers": ["openai:m"], "threshold": "0.8", "gone": "x"})
     with pytest.raises(RunFolderError) as caught:
         open_manifest(folder, {"task": "classify", "tiers": ["openai:m", "openai:n"], "threshold": "0.9", "new": "y"})
@@ -115,8 +127,16 @@ def test_other_settings_are_refused_naming_every_key_that_differs(tmp_path: Path
     folder.release()
 
 
-def test_a_folder_of_another_format_is_refused(tmp_path: Path) -> None:
+def test_a_run_that_has_settled_nothing_does_not_stand_in_the_way_of_another(tmp_path: Path) -> None:
     folder = claimed(tmp_path)
+    open_manifest(folder, {"text_column": "txet"})
+    open_manifest(folder, {"text_column": "text"})
+    assert read_manifest(folder)["settings"] == {"text_column": "text"}
+    folder.release()
+
+
+def test_a_folder_of_another_format_is_refused(tmp_path: Path) -> None:
+    folder = with_results(tmp_path)
     folder.manifest.write_text(json.dumps({"slmbatch": "99", "format": 99, "settings": {"task": "classify"}}))
     with pytest.raises(RunFolderError, match="format"):
         open_manifest(folder, {"task": "classify"})
@@ -125,7 +145,7 @@ def test_a_folder_of_another_format_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "settings": 3}'])
 def test_a_damaged_manifest_is_refused(tmp_path: Path, content: str) -> None:
-    folder = claimed(tmp_path)
+    folder = with_results(tmp_path)
     folder.manifest.write_text(content)
     with pytest.raises(RunFolderError, match="damaged"):
         open_manifest(folder, {"task": "classify"})

@@ -33,7 +33,11 @@ def test_keys_without_a_result_are_told(tmp_path: Path) -> None:
     store.settle(settled(5))
     store.commit()
     located = LocatedParts(store.paths())
-    assert (located.find([key(4), key(5), key(6), b"\xff" * 16, bytes(16)]) >= 0).tolist() == [False, True, *[False] * 3]
+    assert (located.find([key(4), key(5), key(6), b"\xff" * 16, bytes(16)]) >= 0).tolist() == [
+        False,
+        True,
+        *[False] * 3,
+    ]
     assert LocatedParts([]).find([key(1)]).tolist() == [-1]
     assert LocatedParts([]).take(np.empty(0, np.int64)).num_rows == 0
 

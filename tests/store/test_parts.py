@@ -21,7 +21,9 @@ from tests.harness import TESTS, wait_until
 from .made import key, settled
 
 KEYS = st.lists(st.binary(min_size=16, max_size=16), max_size=40)
-NULLS = st.lists(st.sampled_from([bytes(16), bytes(15) + b"\1", b"\1" + bytes(15), b"\xff" * 16, b"a\0" * 8]), max_size=5)
+NULLS = st.lists(
+    st.sampled_from([bytes(16), bytes(15) + b"\1", b"\1" + bytes(15), b"\xff" * 16, b"a\0" * 8]), max_size=5
+)
 
 
 def stored(folder: Path) -> list[bytes]:

@@ -28,8 +28,6 @@ Milk 1.20
 TOTAL 4.20
 CASH 5.00
 CHANGE 0.80"""
-    "CORNER SHOP\n12 High Street\nDate: 12/03/2024\nTea 2 x 1.50 3.00\nMilk 1.20\nTOTAL 4.20\nCASH 5.00\nCHANGE 0.80"
-)
 SCHEMA = {
     "type": "object",
     "properties": {

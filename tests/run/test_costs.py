@@ -1,0 +1,58 @@
+"""What a run cost: every request of every tier counted once, in decimals that add up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tests.harness import LABELS, Loopback, results, slmbatch, write_rows
+
+
+def test_a_price_times_the_tokens_is_the_bill_to_the_last_digit(
+    tmp_path: Path, loopback: Callable[..., Loopback]
+) -> None:
+    """The loopback server says 100 tokens in, 80 of them cached, 3 out, for every request."""
+    first, second, out = loopback(), loopback(), tmp_path / "out"
+    table = write_rows(tmp_path / "t.parquet", [*range(40), *range(10)])  # ten texts are there twice
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f'threshold = 0.99\nmodel = "{first.model}"\nescalate = ["{second.model}"]\n'
+        f'[tier."{first.model}".price]\ninput = "0.15"\ncached_input = "0.075"\noutput = 0.6\nsource = "list of May"\n'
+        f'[tier."{second.model}".price]\ninput = 3\noutput = "15"\n'
+    )
+    arguments = ["classify", table, "--labels", ",".join(LABELS), "-o", out, "--config", config, "--json"]
+    report = json.loads(slmbatch(*arguments).out)
+    # USD per million: 20 x 0.15 + 80 x 0.075 + 3 x 0.6 = 10.8, and without a cached price 100 x 3 + 3 x 15 = 345.
+    small, large = Decimal("0.0000108"), Decimal("0.000345")
+    costs = pq.read_table(out / "cost.parquet").to_pylist()
+    assert [cost["usd"] for cost in costs] == [40 * small, 40 * large]
+    assert [cost["price_source"] for cost in costs] == ["list of May", "configuration file"]
+    assert [
+        (cost["requests"], cost["input_tokens"], cost["cached_tokens"], cost["output_tokens"]) for cost in costs
+    ] == [(40, 4000, 3200, 120)] * 2
+    assert Decimal(report["usd"]) == 40 * (small + large) == Decimal("0.014232")
+    rows = results(out)
+    assert [row["usd"] for row in rows] == [small + large] * 40 + [0] * 10
+    assert [row["requests"] for row in rows] == [2] * 40 + [0] * 10
+    again = json.loads(slmbatch(*arguments).out)
+    assert [tier["usd"] for tier in again["tiers"]] == [tier["usd"] for tier in report["tiers"]]
+
+
+def test_a_tier_without_a_price_says_that_it_is_counted_as_free(
+    tmp_path: Path, loopback: Callable[..., Loopback]
+) -> None:
+    server, out = loopback(latency_s=0.1), tmp_path / "out"
+    table = write_rows(tmp_path / "t.parquet", range(3))
+    arguments = ["classify", table, "--labels", ",".join(LABELS), "--model", server.model, "--json"]
+    (tier,) = json.loads(slmbatch(*arguments, "-o", out).out)["tiers"]
+    assert Decimal(tier["usd"]) == 0
+    assert "counted as 0" in tier["price_source"]
+    config = tmp_path / "c.toml"
+    config.write_text(f'[tier."{server.model}"]\nusd_per_hour = 36\n')
+    (tier,) = json.loads(slmbatch(*arguments, "-o", tmp_path / "b", "--config", config).out)["tiers"]
+    assert 0.1 <= tier["busy_s"] < 10
+    assert abs(Decimal(tier["usd"]) - Decimal("0.01") * Decimal(str(tier["busy_s"]))) < Decimal("0.0001")
