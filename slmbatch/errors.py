@@ -12,7 +12,7 @@ SlmbatchError                    1
 ├── Interrupted                130   the user stopped the run
 └── RequestError                 -   one request failed: becomes data of its row, never ends a run
     ├── Rejected                     the server refuses this request for good (4xx)
-    │   └── Forbidden                the key is missing, wrong or not allowed here (401, 403)
+    │   └── Forbidden                the key, the address or the model's name is wrong (401, 403, 404)
     ├── ContextTooLong               the prompt doesn't fit into the model's context
     ├── Unavailable                  retries are used up (429, 5xx)
     │   └── ConnectionLost           the connection failed before a whole reply came
@@ -73,10 +73,14 @@ class Interrupted(SlmbatchError):
 
 
 class RequestError(SlmbatchError):
-    """One request failed; `kind` is the stable word written into the row, `tries` how often it was sent."""
+    """One request failed; `kind` is the stable word written into the row, `tries` how often it was sent.
+
+    `billed` are the input, cached and output tokens of a reply that came and can't be used.
+    """
 
     kind = "request"
     tries = 1
+    billed = (0, 0, 0)
 
 
 class Rejected(RequestError):

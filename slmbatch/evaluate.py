@@ -76,7 +76,7 @@ def _read_gold(path: Path) -> dict[str, Any]:
             return {str(line["id"]): line.get("values", line.get("label")) for line in lines}
         table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
         return dict(zip(table["id"].cast(pl.String).to_list(), table["label"].to_list(), strict=True))
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
         remedy = "Give a CSV or Parquet file with the columns id and label, or JSONL with id and values."
         raise InputError(f"{path}: can't be read as expected answers: {error}", remedy) from error
 
@@ -91,9 +91,9 @@ def _judge_fields(row: Mapping[str, Any], expected: Any, gold: Path) -> list[Jud
     if not isinstance(expected, Mapping):
         raise InputError(f"{gold}: {row['id']} has no values.", "This run extracted: give JSONL with id and values.")
     accepted = row["status"] == "accepted"
-    values = row["values"] or {}
+    values = row["values"]
     scalars = {name: value for name, value in expected.items() if not isinstance(value, (list, dict))}
-    return [(name, same(values.get(name), value), accepted) for name, value in scalars.items()]
+    return [(name, values is not None and same(values.get(name), value), accepted) for name, value in scalars.items()]
 
 
 def same(found: Any, expected: Any) -> bool:

@@ -13,6 +13,11 @@ Scalar: TypeAlias = str | int | Decimal | dt.date | bool
 PAGE_BREAK = "\n\n"
 
 
+def printable(text: str) -> str:
+    """Write bytes that aren't Unicode (of file names, mostly) as escapes, since JSON and Parquet hold Unicode only."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of text. `note` says why a page has no text; `number` counts from 1."""
@@ -44,11 +49,16 @@ class Document:
             return self.pages[0].text
         return PAGE_BREAK.join(page.text for page in self.pages)
 
+    def notes(self) -> tuple[str, ...]:
+        """What couldn't be read: the note of each page that has one."""
+        return tuple(f"page {page.number}: {page.note}" for page in self.pages if page.note)
+
     def content_hash(self) -> bytes:
-        """16 bytes that change when anything a model is shown changes."""
+        """16 bytes that change when anything a model is shown changes, or what couldn't be shown to it."""
         digest = blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=16)
-        if self.problem is not None:
-            digest.update(b"\0unreadable\0" + self.problem.encode())
+        for note in (self.problem, *self.notes()):
+            if note is not None:
+                digest.update(b"\0note\0" + note.encode("utf-8", "surrogatepass"))
         return digest.digest()
 
 
@@ -122,14 +132,13 @@ class Capabilities:
 
     `choice`: it can be held to literal alternatives (else a JSON object with an enum is asked for). `top_logprobs`: how
     many alternatives per token it tells, 0 for none. `raw_logprobs`: they are taken before the grammar's mask.
-    `context_tokens` is for prompt and reply together, None where unknown. `tokenizer`: it counts and cuts tokens.
+    `context_tokens` is for prompt and reply together, None where unknown.
     """
 
     choice: bool
     top_logprobs: int
     raw_logprobs: bool
     context_tokens: int | None
-    tokenizer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +240,8 @@ class Attempt:
 class Result:
     """The settled outcome of one content: status and the attempts that led there, in order.
 
-    `key` is the content's hash; `shown` the position of the attempt whose answer is the result's, None without one.
+    `key` is the content's hash; `shown` the position of the attempt whose answer is the result's, None without one;
+    `notes` what of the document couldn't be read.
     """
 
     key: bytes
@@ -239,3 +249,4 @@ class Result:
     attempts: tuple[Attempt, ...]
     shown: int | None = None
     reason: str | None = None
+    notes: tuple[str, ...] = ()

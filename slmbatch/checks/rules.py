@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -46,9 +46,11 @@ class Rule:
 
 
 def compile_rule(
-    rule_id: str, expression: str, *, tolerance: Decimal = Decimal(0), level: str = "error", known: Collection[str]
+    rule_id: str, expression: str, *, tolerance: Decimal = Decimal(0), level: str = "error", known: Mapping[str, bool]
 ) -> Rule:
-    """Compile a rule over the `known` fields; a list's field is named as in `sum(line_items.amount)`.
+    """Compile a rule over the `known` fields, each of which tells whether it stands in a list.
+
+    A list's field is named as in `sum(line_items.amount)`.
 
     Raise TaskError, which names the position and what was expected there, when the expression can't be read or names
     an unknown field.
@@ -61,7 +63,7 @@ def compile_rule(
 class _Reader:
     """Reads one expression from left to right, one method for each line of the grammar."""
 
-    def __init__(self, rule_id: str, expression: str, known: Collection[str]) -> None:
+    def __init__(self, rule_id: str, expression: str, known: Mapping[str, bool]) -> None:
         self._rule_id = rule_id
         self._expression = expression
         self._known = known
@@ -113,10 +115,10 @@ class _Reader:
             return Number(Fraction(token))
         name = self._name()
         if name == "sum" and self._take("("):
-            field = Sum(self._field(self._name()))
+            field = Sum(self._field(self._name(), listed=True))
             self._demand(")")
             return field
-        return Field(self._field(name))
+        return Field(self._field(name, listed=False))
 
     def _name(self) -> str:
         word = self._token
@@ -125,10 +127,15 @@ class _Reader:
         self._next += 1
         return word
 
-    def _field(self, name: str) -> str:
+    def _field(self, name: str, *, listed: bool) -> str:
+        position = self._tokens[self._next - 1][1] + 1
+        if name in self._known and self._known[name] is not listed:
+            raise TaskError(
+                f"rule {self._rule_id!r}, position {position}: {name!r} is {'one value' if listed else 'a list'}",
+                f"Write {name} by itself." if listed else f"Write sum({name}).",
+            )
         if name not in self._known:
             near = difflib.get_close_matches(name, self._known, n=1, cutoff=0.0)
-            position = self._tokens[self._next - 1][1] + 1
             raise TaskError(
                 f"rule {self._rule_id!r}, position {position}: there is no field {name!r} in the schema",
                 f"Did you mean {near[0]!r}?" if near else "Name a field of the schema.",

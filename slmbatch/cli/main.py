@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,7 +11,7 @@ import typer
 
 from slmbatch import __version__
 from slmbatch.cli import options as o
-from slmbatch.errors import SlmbatchError
+from slmbatch.errors import Interrupted, SlmbatchError
 
 app = typer.Typer(
     add_completion=False,
@@ -152,6 +153,9 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that went away
         _end(error, f"{error}.", "Mend that and run the same command again: it goes on where it stopped.", 1)
+    except Exception as error:  # noqa: BLE001  (the rim: a bug of ours)
+        remedy = "This is a bug. Finished rows are kept; --debug shows where it happened."
+        _end(error, f"internal error: {type(error).__name__}: {error}", remedy, 1)
 
 
 def _end(error: Exception, message: str, remedy: str, exit_code: int) -> NoReturn:
@@ -160,6 +164,9 @@ def _end(error: Exception, message: str, remedy: str, exit_code: int) -> NoRetur
     typer.echo(f"slmbatch: {message}", err=True)
     if remedy:
         typer.echo(remedy, err=True)
+    if isinstance(error, Interrupted):  # everything is safe on disk; don't wait for a document that is being read
+        sys.stdout.flush()
+        os._exit(exit_code)
     sys.exit(exit_code)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,10 @@ from slmbatch.run.config import load_config
 from slmbatch.run.execute import execute
 from slmbatch.run.plan import Choices, Plan, make_plan
 from slmbatch.store.folder import RunFolder
-from slmbatch.store.parts import PartStore
+from slmbatch.store.parts import part_paths
 from slmbatch.store.sessions import spent
 
 SKIPPED_SHOWN = 5
-MOST_WORKERS = 8
 CHARACTERS_PER_TOKEN = 4  # a rule of thumb for European languages
 
 
@@ -38,9 +36,10 @@ def run_verb(task: Task, flags: Flags) -> None:
     if flags.dry_run:
         _print_dry_run(plan, json_=flags.json_)
         return
-    with Progress(quiet=flags.quiet) as progress:
-        execute(plan, watch=progress.show, debug=flags.debug)
-    summary = _report(plan)
+    with RunFolder(plan.choices.out).claimed() as folder:
+        with Progress(quiet=flags.quiet) as progress:
+            execute(plan, folder, watch=progress.show)
+        summary = _report(plan, folder)
     if flags.json_:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     elif not flags.quiet:
@@ -73,7 +72,7 @@ def _reading(flags: Flags) -> ReadOptions:
         id_column=flags.id_column,
         encoding=flags.encoding,
         limit=flags.limit,
-        workers=flags.workers or min(os.cpu_count() or 1, MOST_WORKERS),
+        **({"workers": flags.workers} if flags.workers else {}),
     )
 
 
@@ -85,11 +84,10 @@ def _warn_of_skipped(plan: Plan, *, quiet: bool) -> None:
         typer.echo(f"Warning: {len(skipped)} files of unknown type are skipped: {names}{more}.", err=True)
 
 
-def _report(plan: Plan) -> Summary:
-    folder = RunFolder(plan.choices.out)
+def _report(plan: Plan, folder: RunFolder) -> Summary:
     sessions = spent(folder.sessions)
     costs = [TierCost(tier.name, tier.spec.engine, tier.spec.model, tier.local, tier.price) for tier in plan.tiers]
-    add_up(costs, PartStore(folder.parts).paths(), sessions.busy_s)
+    add_up(costs, part_paths(folder.parts), sessions.busy_s)
     write_costs(folder.root / "cost.parquet", costs)
     facts = {
         "task": plan.task.name,

@@ -55,11 +55,11 @@ class LabelScorer:
             own = math.exp(token.logprob)
             told = own + sum(probability for _, probability in branches)
             mass = told if mass is None else mass
-            total = told + self._untold(token, live, chosen, branches)
+            total = told + self._untold(token, live, chosen, branches) or 1.0  # 0 where a mask hid everything
             for members, probability in branches:
                 for member in members:
                     shares[member] = shares.get(member, 0.0) + path * probability / total / len(members)
-            path *= own / total if total > 0 else 1.0
+            path *= own / total
             prefix, live = prefix + token.data, chosen
         for member in live:
             shares[member] = shares.get(member, 0.0) + path / len(live)

@@ -16,7 +16,7 @@ from pathlib import Path
 from slmbatch.errors import EngineError
 
 STOP_S = 5.0
-TAIL_LINES = 15
+TAIL_LINES, TAIL_BYTES = 15, 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,7 @@ class Child:
         code = self._process.returncode
         ending = "" if code is None else f" (signal {-code})" if code < 0 else f" (exit code {code})"
         log = self._launch.log
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
-        tail = "\n  ".join(["", *lines])
+        tail = "\n  ".join(["", *_last_lines(log)]) if log.exists() else ""
         return EngineError(f"{self._launch.name} {what}{ending}. The end of its log:{tail}", f"The whole log: {log}")
 
     async def died(self, within_s: float) -> bool:
@@ -95,3 +94,9 @@ class Child:
         if self.alive:
             self._process.kill()
         await self._process.wait()
+
+
+def _last_lines(log: Path) -> list[str]:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        return file.read().decode("utf-8", "replace").splitlines()[-TAIL_LINES:]

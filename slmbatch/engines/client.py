@@ -17,6 +17,7 @@ from slmbatch.types import Completion, Request
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 TIMEOUT_ATTEMPTS = 2  # a request that hung twice hangs again, and may have been paid for each time
 
 
@@ -54,7 +55,12 @@ class ChatClient:
     async def open(self) -> None:
         connector = aiohttp.TCPConnector(limit=self._concurrency, ttl_dns_cache=300)
         timeout = aiohttp.ClientTimeout(total=self._policy.timeout_s)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            headers=self._headers,
+            trust_env=not self._url.startswith(LOOPBACK),  # a proxy, where one is set
+        )
 
     async def close(self) -> None:
         if self._session is not None:
@@ -78,6 +84,9 @@ class ChatClient:
                     passing.error.tries = tries
                     raise passing.error from passing
                 await asyncio.sleep(wait)
+            except RequestError as error:
+                error.tries = tries
+                raise
             else:
                 return completion if tries == 1 else replace(completion, tries=tries)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from slmbatch.types import Choice, Completion, Request, Shape, Token, Usage
 
 SEED = 20_240_229  # any constant: the same question gets the same answer where a server honours it
 CONTEXT_ERRORS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
-FORBIDDEN = frozenset({401, 403})
+FORBIDDEN = frozenset({401, 403, 404})
 ERROR_EXCERPT = 200
 
 
@@ -21,23 +21,19 @@ ERROR_EXCERPT = 200
 class Dialect:
     """What one family of servers takes and tells.
 
-    `grammar`: takes GBNF (else `response_format`). `raw_logprobs`: logprobs are taken before the grammar's mask.
-    `tokenizer`: has /tokenize with pieces. `max_tokens` is the name of that
-    field, `unsupported` the schema keywords that strict decoding refuses.
+    `grammar`: takes GBNF (else `response_format`). `top_logprobs` is the most it tells. `max_tokens` is the name of
+    that field, `unsupported` the schema keywords that strict decoding refuses.
     """
 
     grammar: bool
-    raw_logprobs: bool
     top_logprobs: int
-    tokenizer: bool
     max_tokens: str = "max_tokens"
     unsupported: frozenset[str] = frozenset()
 
 
-LLAMACPP = Dialect(grammar=True, raw_logprobs=True, top_logprobs=200, tokenizer=True)
-OPENAI = Dialect(
-    grammar=False, raw_logprobs=False, top_logprobs=20, tokenizer=False, unsupported=frozenset({"maxLength"})
-)
+LLAMACPP = Dialect(grammar=True, top_logprobs=200)
+COMPATIBLE = Dialect(grammar=False, top_logprobs=20, unsupported=frozenset({"maxLength"}))
+OPENAI = replace(COMPATIBLE, max_tokens="max_completion_tokens")  # newer models there refuse the old name
 
 
 class Encoder:
@@ -142,13 +138,16 @@ def decode(body: bytes) -> Completion:
         choice = reply.choices[0]
     except (msgspec.MsgspecError, IndexError) as error:
         raise MalformedReply(f"the server's reply is not a chat completion: {error}") from error
+    usage = _counted(reply.usage)
     if choice.message.content is None:
-        raise MalformedReply("the server's reply has no text (refused, or a tool call)")
+        textless = MalformedReply("the server's reply has no text (refused, or a tool call)")
+        textless.billed = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
+        raise textless
     logprobs = choice.logprobs.content if choice.logprobs else None
     return Completion(
         text=choice.message.content,
         tokens=None if logprobs is None else tuple(_token(entry) for entry in logprobs),
-        usage=_counted(reply.usage),
+        usage=usage,
         cut_short=choice.finish_reason == "length",
     )
 

@@ -39,7 +39,6 @@ class LlamaCppEngine:
             top_logprobs=LLAMACPP.top_logprobs if settings.top_logprobs is None else settings.top_logprobs,
             raw_logprobs=True,
             context_tokens=context,
-            tokenizer=True,
         )
         configuration: dict[str, str | int] = {
             "model": str(model),

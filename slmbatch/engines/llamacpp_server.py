@@ -25,6 +25,7 @@ def main() -> None:
     params.port = 0
     params.api_keys = [configuration["key"]]
     params.ui = False
+    params.verbosity = 2  # warnings: a line per request would make the log grow with the rows
     params.n_parallel = configuration["slots"]
     params.n_ctx = configuration["slots"] * configuration["context_tokens"]
     params.cpuparams.n_threads = configuration["threads"]

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 
-from slmbatch.engines.client import ChatClient, RetryPolicy
-from slmbatch.engines.dialects import OPENAI
+from slmbatch.engines.client import LOOPBACK, ChatClient, RetryPolicy
+from slmbatch.engines.dialects import COMPATIBLE, OPENAI
 from slmbatch.engines.settings import EngineSettings, EngineSpec
-from slmbatch.errors import ConfigError, ConnectionLost, EngineError, Forbidden, Unreachable
+from slmbatch.errors import (
+    ConfigError,
+    ConnectionLost,
+    EngineError,
+    Forbidden,
+    Rejected,
+    RequestError,
+    TimedOut,
+    Unavailable,
+    Unreachable,
+)
 from slmbatch.types import Capabilities, Completion, Request
 
 DEFAULT_URL = "https://api.openai.com/v1"
 DEFAULT_KEY = "OPENAI_API_KEY"
 CONCURRENCY, TIMEOUT_S = 32, 120.0
 REFUSALS = 3  # requests that used up their retries on connections, before the first answer ever
+FAILURES = 50  # requests in a row that failed for good, whatever came before: going on would fail the whole run
 
 
 class RemoteEngine:
@@ -22,17 +33,17 @@ class RemoteEngine:
     def __init__(self, spec: EngineSpec, settings: EngineSettings) -> None:
         self._name = str(spec)
         self._answered = False
-        self._refused = 0
+        self._failures = 0
         self.concurrency = settings.concurrency or CONCURRENCY
         top = OPENAI.top_logprobs if settings.top_logprobs is None else settings.top_logprobs
         self.capabilities = Capabilities(
-            choice=False, top_logprobs=top, raw_logprobs=False, context_tokens=settings.context_tokens, tokenizer=False
+            choice=False, top_logprobs=top, raw_logprobs=False, context_tokens=settings.context_tokens
         )
         policy = RetryPolicy(settings.attempts, settings.retry_s, settings.timeout_s or TIMEOUT_S)
         self._client = ChatClient(
             spec.url or DEFAULT_URL,
             model=spec.model,
-            dialect=OPENAI,
+            dialect=COMPATIBLE if spec.url else OPENAI,
             headers=_authorization(spec, settings),
             policy=policy,
             concurrency=self.concurrency,
@@ -42,17 +53,28 @@ class RemoteEngine:
         await self._client.open()
 
     async def complete(self, request: Request) -> Completion:
-        """Answer one request; a server that has never answered and can't be reached, or refuses our key, is dead."""
+        """Answer one request. Raises EngineError for a server that is of no use to any row (see `_dead`)."""
         try:
             completion = await self._client.complete(request)
-        except (ConnectionLost, Forbidden) as error:
-            self._refused += 1
-            if not self._answered and (self._refused >= REFUSALS or isinstance(error, Forbidden | Unreachable)):
-                remedy = "Check the address, the model's name and the key."
+        except (Rejected, Unavailable, TimedOut) as error:
+            self._failures += 1
+            if self._dead(error):
+                remedy = "Check the address, the model's name and the key, and whether the server is up."
                 raise EngineError(f"{self._name} can't be used: {error.message}", remedy) from error
             raise
         self._answered = True
+        self._failures = 0
         return completion
+
+    def _dead(self, error: RequestError) -> bool:
+        """Whether this failure isn't about the row: access refused or no connection from the start, or too many."""
+        if self._failures >= FAILURES:
+            return True
+        if self._answered:
+            return False
+        return isinstance(error, Forbidden | Unreachable) or (
+            isinstance(error, ConnectionLost) and self._failures >= REFUSALS
+        )
 
     async def count(self, text: str) -> int | None:  # noqa: ARG002
         return None
@@ -65,8 +87,16 @@ class RemoteEngine:
 
 
 def _authorization(spec: EngineSpec, settings: EngineSettings) -> dict[str, str]:
-    """The key's header. Only the default address, or a named variable, makes a missing key an error."""
-    key = os.environ.get(settings.key_env or DEFAULT_KEY, "")
+    """The key's header. Only the default address, or a named variable, makes a missing key an error.
+
+    Over plain http to another machine a key is sent only when its variable was named for this tier.
+    """
+    if settings.key_env is None and spec.url and not spec.url.startswith(("https://", *LOOPBACK)):
+        return {}
+    key = os.environ.get(settings.key_env or DEFAULT_KEY, "").strip()
+    if not key.isprintable():
+        variable = settings.key_env or DEFAULT_KEY
+        raise ConfigError(f"{spec}: {variable} holds control characters.", "Export the key itself, on one line.")
     if not key and (settings.key_env or spec.url is None):
         raise ConfigError(
             f"{spec}: the environment variable {settings.key_env or DEFAULT_KEY} is not set.",

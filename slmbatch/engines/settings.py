@@ -23,6 +23,8 @@ def parse_spec(text: str) -> EngineSpec:
     """Read `ENGINE:MODEL[@URL]`; raises ConfigError for anything else."""
     engine, colon, rest = text.partition(":")
     model, at, url = rest.partition("@http")
+    if at and "@" in url.partition("/")[0] + url.removeprefix("s").removeprefix("://").partition("/")[0]:
+        raise ConfigError("The address of a tier holds a user name or password.", "Name a variable as key_env instead.")
     if not (engine and colon and model):
         raise ConfigError(f"{text!r} is not ENGINE:MODEL.", "For example llamacpp:smollm2-135m or openai:gpt-5-mini.")
     return EngineSpec(engine, model, f"http{url}".rstrip("/") if at else None)

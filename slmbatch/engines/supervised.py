@@ -77,7 +77,9 @@ class Supervised:
                     await child.kill()
                     self._count(child, alone=death > 0)
         self._fruitless += 1
-        raise Poisoned(f"{self._launch.name} died {DEATHS} times with this row in flight")
+        poisoned = Poisoned(f"{self._launch.name} died {DEATHS} times with this row in flight")
+        poisoned.tries = DEATHS
+        raise poisoned
 
     def _count(self, child: Child, *, alone: bool) -> None:
         """Count a death once, however many rows were in flight; one with a single row in flight is that row's."""

@@ -87,10 +87,16 @@ def _globbed(pattern: str) -> Iterator[_Match]:
 
 
 def _below(folder: Path, *, root: Path) -> Iterator[_Match]:
-    """Walk a folder, links to folders included; one that was entered already is not entered again (loops end)."""
+    """Walk a folder, links to folders included; one that was entered already is not entered again (loops end).
+
+    Output folders of slmbatch are passed over.
+    """
     entered = {os.path.realpath(folder)}
     files: list[Path] = []
     for here, folders, names in os.walk(folder, followlinks=True, onerror=_cannot_list):
+        if ".slmbatch" in folders:  # what an earlier run has written is no input
+            folders[:] = []
+            continue
         fresh = []
         for name in sorted(folders):
             real = os.path.realpath(os.path.join(here, name))

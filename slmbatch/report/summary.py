@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from slmbatch.store.folder import DONE, RunFolder, write_durably
 
 Summary: TypeAlias = dict[str, Any]
 LABELS_SHOWN = 20
+SERVER = r"(with status \d+): .*"  # what a server says may repeat what it was asked
 QUOTED, NUMBER = r"'.*'|\".*\"", r"\d+([.,]\d+)*"
 
 
@@ -28,7 +30,7 @@ def summarise(folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, 
         "rows": sum(statuses.values()),
         "status": statuses,
         "truncated": int(rows.select(pl.col("truncated").sum()).collect().item() or 0),
-        "usd": str(sum(cost.usd for cost in costs)),
+        "usd": format(sum((cost.usd for cost in costs), Decimal(0)), "f"),
         "tiers": [_tier(cost) for cost in costs],
         "reasons": _reasons(rows),
     }
@@ -59,8 +61,8 @@ def _counts(rows: pl.LazyFrame, column: str) -> dict[str, int]:
 
 def _reasons(rows: pl.LazyFrame) -> dict[str, int]:
     """Why rows weren't accepted, without what differs from row to row, and without words of the documents."""
-    first = pl.col("reason").str.split("; ").list.first()
-    kind = first.str.replace_all(QUOTED, "…").str.replace_all(NUMBER, "N").str.slice(0, 90)
+    plain = pl.col("reason").str.replace_all(QUOTED, "…").str.replace_all(SERVER, "$1")
+    kind = plain.str.split("; ").list.first().str.replace_all(NUMBER, "N").str.slice(0, 90)
     refused = rows.filter(pl.col("status") != "accepted").select(kind.alias("reason"))
     counted = refused.group_by("reason").len().sort("len", "reason", descending=[True, False]).head(10).collect()
     return {str(reason): count for reason, count in counted.iter_rows()}
@@ -77,7 +79,7 @@ def _tier(cost: TierCost) -> Summary:
         "cached_tokens": cost.cached_tokens,
         "output_tokens": cost.output_tokens,
         "busy_s": round(cost.busy_s, 3),
-        "usd": str(cost.usd),
+        "usd": format(cost.usd, "f"),
         "price_source": cost.price.source,
     }
 

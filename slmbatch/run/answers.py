@@ -64,7 +64,7 @@ class LabelReader:
         label = self._task.parse(completion.text)
         if label is None:
             return None
-        if completion.tokens is None:
+        if not completion.tokens:
             return Answer(label=label)
         told = self._scorer(completion.text).score(completion.tokens)
         scores = tuple(sorted(told.scores.items(), key=lambda item: -item[1]))
@@ -132,7 +132,7 @@ class FieldReader:
         told = written.score(text)
         value: Scalar | None = None
         grounding, problems = Grounding(Grounded.NONE), []
-        if text is not None and text.text is not None:
+        if text is not None and text.text is not None and not _says_nothing(text.text):
             value = self._value(field, text)
             problems += _format_problems(field, text.text, value)
             if value is not None:
@@ -197,11 +197,16 @@ class _Written:
 
 def compile_rules(task: ExtractTask) -> tuple[Rule, ...]:
     """Compile the schema's cross-field rules. Raises TaskError naming the rule that is wrong."""
-    known = [path.replace("[]", "") for path, _ in task.schema.fields()]
+    known = {path.replace("[]", ""): "[]" in path for path, _ in task.schema.fields()}
     return tuple(
         compile_rule(rule.id, rule.expr, tolerance=rule.tolerance, level=rule.level, known=known)
         for rule in task.schema.rules
     )
+
+
+def _says_nothing(raw: str) -> bool:
+    """Whether a model wrote "", "-" or "N/A" where it meant null."""
+    return parse_value(raw, Kind.TEXT) is None
 
 
 def _format_problems(field: Field, raw: str, value: Scalar | None) -> list[str]:

@@ -13,20 +13,23 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Tier], *, thres
     """Take one document up the tiers until one is trusted with it.
 
     Ends as unreadable (no text), accepted, review (answered, but no tier was trusted: the last answer is shown) or
-    failed (no tier gave a usable answer).
+    failed (no tier gave a usable answer). The reason tells of every tier that didn't settle it.
     """
+    notes = document.notes()
     if document.problem is not None:
-        return Result(key, Status.UNREADABLE, (), reason=document.problem)
+        return Result(key, Status.UNREADABLE, (), reason=document.problem, notes=notes)
     attempts: list[Attempt] = []
-    shown, reason = None, None
+    shown, reasons = None, []
     for tier in tiers:
         attempt = await tier.attempt(document)
         attempts.append(attempt)
         if attempt.answer is None:
-            reason = f"{attempt.error_kind}: {attempt.error}" if shown is None else reason
+            reasons.append(f"{attempt.error_kind}: {attempt.error}")
             continue
         shown = len(attempts) - 1
         reason = refusal(attempt.answer, threshold=threshold, last=tier is tiers[-1])
         if reason is None:
-            return Result(key, Status.ACCEPTED, tuple(attempts), shown)
-    return Result(key, Status.FAILED if shown is None else Status.REVIEW, tuple(attempts), shown, reason)
+            return Result(key, Status.ACCEPTED, tuple(attempts), shown, notes=notes)
+        reasons.append(reason)
+    status = Status.FAILED if shown is None else Status.REVIEW
+    return Result(key, status, tuple(attempts), shown, "; then ".join(reasons), notes)

@@ -18,12 +18,12 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 class PriceTable(BaseModel):
-    """USD per million tokens. Write amounts as strings or numbers; they are read as decimals."""
+    """USD per million tokens, with at most six decimals: so a token's price is exact in the tables' twelve."""
 
     model_config = _STRICT
-    input: Decimal = Field(ge=0)
-    output: Decimal = Field(ge=0)
-    cached_input: Decimal | None = Field(default=None, ge=0)
+    input: Decimal = Field(ge=0, decimal_places=6)
+    output: Decimal = Field(ge=0, decimal_places=6)
+    cached_input: Decimal | None = Field(default=None, ge=0, decimal_places=6)
     source: str = "configuration file"
 
 

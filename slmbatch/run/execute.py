@@ -1,4 +1,4 @@
-"""Carry out a plan: claim the folder, run the loop, build the tables."""
+"""Carry out a plan in a claimed folder: run the loop, build the tables."""
 
 from __future__ import annotations
 
@@ -8,39 +8,45 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from slmbatch.errors import Interrupted, SlmbatchError
+from slmbatch.errors import Interrupted
+from slmbatch.readers import read
 from slmbatch.run.loop import Counts, Loop
 from slmbatch.run.plan import Plan
+from slmbatch.run.tier import Tier
 from slmbatch.store.folder import DONE, RunFolder
 from slmbatch.store.manifest import open_manifest
-from slmbatch.store.parts import PartStore
+from slmbatch.store.parts import part_paths
 from slmbatch.store.tables import build_tables
 from slmbatch.tasks.extract import ExtractTask
 
 
-def execute(plan: Plan, *, watch: Callable[[Counts], None] | None = None, debug: bool = False) -> Counts:
+def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | None = None) -> Counts:
     """Run, or go on where an earlier session stopped; returns the counts of this session.
 
     Results and fields tables are written once every row is settled. Raises UsageError before anything is asked,
     EngineError when an engine is dead for good, Interrupted on Ctrl-C: what had finished is kept in each case.
     """
-    folder = RunFolder(plan.choices.out)
-    folder.claim(overwrite=plan.choices.overwrite)
-    handler = _log_to(folder, debug=debug)
+    tiers = [
+        Tier(tier, plan.task, log=folder.logs / f"{number}-{tier.spec.engine}.log", download=plan.choices.download)
+        for number, tier in enumerate(plan.tiers, 1)
+    ]
+    documents = read(plan.found, plan.reading)
+    if plan.choices.overwrite:  # only now that the tiers and the inputs have been found usable
+        folder.clear()
+    handler = _log_to(folder)
     try:
         open_manifest(folder, plan.settings())
-        loop = Loop(plan, folder, watch)
+        loop = Loop(plan, folder, tiers=tiers, documents=documents, watch=watch)
         (folder.root / DONE).unlink(missing_ok=True)
         _run(loop.run())
         schema = plan.task.schema if isinstance(plan.task, ExtractTask) else None
-        build_tables(folder, PartStore(folder.parts).paths(), schema)
-    except SlmbatchError as error:
-        _say_how_to_go_on(error, folder)
+        build_tables(folder, part_paths(folder.parts), schema)
+    except Interrupted as error:
+        error.remedy = f"Finished rows are kept in {folder.root}. Run the same command again to go on."
         raise
     finally:
         logging.getLogger("slmbatch").removeHandler(handler)
         handler.close()
-        folder.release()
     return loop.counts
 
 
@@ -53,17 +59,12 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         uvloop.run(work)
 
 
-def _say_how_to_go_on(error: SlmbatchError, folder: RunFolder) -> None:
-    if isinstance(error, Interrupted):
-        error.remedy = f"Finished rows are kept in {folder.root}. Run the same command again to go on."
-
-
-def _log_to(folder: RunFolder, *, debug: bool) -> logging.Handler:
+def _log_to(folder: RunFolder) -> logging.Handler:
     """Log to the run folder as JSON lines. Document texts and keys are never passed to the logger."""
-    handler = logging.FileHandler(folder.logs / "slmbatch.jsonl", encoding="utf-8")
+    handler = logging.FileHandler(folder.logs / "slmbatch.jsonl", encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(_JsonLines())
     logger = logging.getLogger("slmbatch")
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     return handler
 

@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from slmbatch.errors import Interrupted, SlmbatchError
-from slmbatch.readers import count_rows, read
+from slmbatch.readers import count_rows
 from slmbatch.run.cascade import settle
 from slmbatch.run.plan import Plan
 from slmbatch.run.tier import Tier
@@ -29,6 +29,8 @@ from slmbatch.types import Document, Result, Status
 log = logging.getLogger("slmbatch")
 SPARE_ROWS = 16  # rows in flight beyond what all tiers can have under way, so that none waits for a new row
 WATCH_S = 0.5
+READER_S = 5.0  # how long a stopped run waits for the document that is just being read
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 Keyed: TypeAlias = tuple[Document, bytes]
 Documents: TypeAlias = Generator[list[Document], None, None]
 
@@ -50,23 +52,31 @@ class Counts:
 class Loop:
     """One session of a run."""
 
-    def __init__(self, plan: Plan, folder: RunFolder, watch: Callable[[Counts], None] | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        *,
+        tiers: Sequence[Tier],
+        documents: Documents,
+        watch: Callable[[Counts], None] | None,
+    ) -> None:
         self._plan = plan
+        self._tiers = tiers
+        self._documents = documents
         self._watch = watch
-        self.counts = Counts(total=count_rows(plan.found))
+        self.counts = Counts(total=_total(plan))
         self._store = PartStore(folder.parts)
         self._known = KeyIndex()
         for keys in self._store.done(without_failed=plan.choices.retry_failed):
             self._known.add(keys)
         self._rows = RowWriter(folder.rows)
-        self._recent: set[bytes] = set()  # settled, not yet in a part
+        self._recent: set[bytes] = set()  # settled since the batch that is being worked on was compared with `_known`
+        self._committed: set[bytes] = set()  # those of them that `_known` has by now
         self._waiting: dict[bytes, int] = {}  # in flight: how many rows have this content
-        self._tiers = [
-            Tier(tier, plan.task, log=folder.logs / f"{number}-{tier.spec.engine}.log", download=plan.choices.download)
-            for number, tier in enumerate(plan.tiers, 1)
-        ]
         self._window = asyncio.Semaphore(2 * sum(tier.engine.concurrency for tier in self._tiers) + SPARE_ROWS)
         self._session = Session(folder.sessions)
+        self._running: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._main: asyncio.Task[None] | None = None
 
@@ -74,7 +84,7 @@ class Loop:
         """Settle every row. Finished rows are committed however this ends; raises what ended it early."""
         self._main = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             loop.add_signal_handler(number, self._stop, Interrupted("Interrupted."))
         tiers = [tier.plan.name for tier in self._tiers]
         log.info("session started", extra={"facts": {"task": self._plan.task.name, "tiers": tiers}})
@@ -86,6 +96,9 @@ class Loop:
         except (asyncio.CancelledError, BaseExceptionGroup) as error:
             raise (self._failure or _cause(error)) from None
         finally:
+            for number in STOPPING:  # what is left to do is short, and must not be cut
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
             watcher.cancel()
             self._rows.close()
             self._store.commit()
@@ -94,12 +107,15 @@ class Loop:
             log.info("session ended", extra={"facts": ended})
             for tier in self._tiers:
                 await tier.close()
+            for number in STOPPING:
+                signal.signal(number, signal.default_int_handler)
 
     async def _feed(self, group: asyncio.TaskGroup) -> None:
         """Read ahead by one batch, and start a row whenever the window has room."""
-        documents = read(self._plan.found, self._plan.reading)
-        async with aclosing(_ahead(documents)) as batches:
+        async with aclosing(_ahead(self._documents)) as batches:
             async for batch in batches:
+                self._recent -= self._committed
+                self._committed.clear()
                 known = self._known.contains([key for _, key in batch])
                 for (document, key), settled in zip(batch, known, strict=True):
                     self._rows.add(document, key)
@@ -112,7 +128,9 @@ class Loop:
                     else:
                         await self._window.acquire()
                         self._waiting[key] = 1
-                        group.create_task(self._row(document, key))
+                        row = group.create_task(self._row(document, key))
+                        self._running.add(row)
+                        row.add_done_callback(self._running.discard)
 
     async def _row(self, document: Document, key: bytes) -> None:
         try:
@@ -132,11 +150,10 @@ class Loop:
 
     def _settled(self, result: Result) -> None:
         committed = self._store.settle(record(result))
+        self._recent.add(result.key)
         if committed:
             self._known.add(committed)
-            self._recent.clear()
-        else:
-            self._recent.add(result.key)
+            self._committed.update(committed)
         rows = self._waiting.pop(result.key)
         self.counts.done += rows
         self.counts.statuses[result.status.value] += rows
@@ -149,6 +166,8 @@ class Loop:
         if self._failure is None and self._main is not None:
             self._failure = failure
             self._main.cancel()
+            for row in self._running:  # at once, not when the reader has come to an end: each may be a paid request
+                row.cancel()
 
     async def _watching(self) -> None:
         while True:
@@ -161,6 +180,12 @@ class Loop:
         self._session.save({tier.plan.name: tier.busy.seconds for tier in self._tiers}, now=now)
 
 
+def _total(plan: Plan) -> int | None:
+    """How many rows there will be, where that can be known before reading."""
+    total, limit = count_rows(plan.found), plan.reading.limit
+    return total if total is None or limit is None else min(total, limit)
+
+
 def _cause(error: BaseException) -> BaseException:
     """The first error of a task group's bundle."""
     while isinstance(error, BaseExceptionGroup):
@@ -171,15 +196,17 @@ def _cause(error: BaseException) -> BaseException:
 async def _ahead(batches: Documents) -> AsyncGenerator[list[Keyed], None]:
     """Yield the batches with their keys, reading the next one in a thread while this one is worked on."""
     loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, "reader") as thread:
-        coming = loop.run_in_executor(thread, _next, batches)
-        try:
-            while (batch := await coming) is not None:
-                coming = loop.run_in_executor(thread, _next, batches)
-                yield batch
-        finally:
-            await asyncio.wait([coming])
+    thread = ThreadPoolExecutor(1, "reader")
+    coming = loop.run_in_executor(thread, _next, batches)
+    try:
+        while (batch := await coming) is not None:
+            coming = loop.run_in_executor(thread, _next, batches)
+            yield batch
+    finally:
+        _, late = await asyncio.wait([coming], timeout=READER_S)
+        if not late:
             await loop.run_in_executor(thread, batches.close)
+        thread.shutdown(wait=False)
 
 
 def _next(batches: Documents) -> list[Keyed] | None:

@@ -13,8 +13,9 @@ from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price
 from slmbatch.readers import Found, ReadOptions, find
-from slmbatch.run.answers import Task
+from slmbatch.run.answers import Task, compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
+from slmbatch.tasks.extract import ExtractTask
 
 DEFAULT_MODEL = "llamacpp:smollm2-135m"
 
@@ -77,13 +78,21 @@ class Plan:
 
 def _identity(tier: TierPlan) -> str:
     """A tier and those of its limits that change answers."""
-    context = tier.settings.context_tokens
-    return tier.name + (f" context_tokens={context}" if context else "")
+    settings = tier.settings
+    file = Path(tier.spec.model)
+    changing = {
+        "context_tokens": settings.context_tokens,
+        "top_logprobs": settings.top_logprobs,
+        "bytes": file.stat().st_size if tier.local and file.is_file() else None,
+    }
+    return " ".join([tier.name, *(f"{key}={value}" for key, value in changing.items() if value is not None)])
 
 
 def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
     """Decide on tiers and inputs. Raises UsageError for anything that can't work."""
     threshold = choices.threshold if choices.threshold is not None else config.threshold
+    if isinstance(task, ExtractTask):
+        compile_rules(task)  # a wrong rule is said before anything is asked
     return Plan(
         task=task,
         choices=choices,

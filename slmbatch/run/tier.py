@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from pathlib import Path
 
 from slmbatch.engines.loaders import load_engine
-from slmbatch.errors import ConfigError, RequestError
+from slmbatch.errors import ConfigError, EngineError, RequestError
 from slmbatch.run.answers import Task, answer_reader
 from slmbatch.run.plan import TierPlan
-from slmbatch.types import Attempt, Document
+from slmbatch.types import Answer, Attempt, Completion, Document, Usage
 
+log = logging.getLogger("slmbatch")
+EXCERPT = 80  # characters of a reply that go into an error
 TEMPLATE_TOKENS = 64  # what a chat template adds around two messages
 LEAST_ROOM_TOKENS = 64  # a prompt that leaves less than this for the text is a configuration error
 
@@ -66,16 +69,19 @@ class Tier:
                     text = await self._fitted(document.text)
                     completion = await self.engine.complete(self._task.request(text, self.engine.capabilities))
             except RequestError as error:
+                billed = Usage(*error.billed)
                 return Attempt(
                     self.plan.name,
                     None,
+                    usage=billed,
+                    usd=self.plan.price.of_usage(billed),
                     seconds=time.monotonic() - started,
                     requests=error.tries,
                     error_kind=error.kind,
                     error=error.message,
                 )
             seconds = time.monotonic() - started
-        answer = self._reader.read(completion, document)
+        answer, kind, message = self._read(completion, document)
         return Attempt(
             self.plan.name,
             answer,
@@ -84,9 +90,20 @@ class Tier:
             seconds=seconds,
             requests=completion.tries,
             truncated=len(text) < len(document.text),
-            error_kind=None if answer else "unusable_reply",
-            error=None if answer else f"the reply answers nothing: {completion.text[:80]!r}",
+            error_kind=kind,
+            error=message,
         )
+
+    def _read(self, completion: Completion, document: Document) -> tuple[Answer | None, str | None, str | None]:
+        """Return the answer, or None with the error's kind and message. What was paid stays in the attempt."""
+        try:
+            answer = self._reader.read(completion, document)
+        except Exception as error:  # the rim: a bug of ours costs this attempt only, and is recorded in its row
+            log.exception("internal error", extra={"facts": {"document": document.id}})
+            return None, "internal", f"{type(error).__name__}: {error}"
+        if answer is None:
+            return None, "unusable_reply", f"the reply answers nothing: {completion.text[:EXCERPT]!r}"
+        return answer, None, None
 
     async def close(self) -> None:
         if self._opened:
@@ -96,6 +113,8 @@ class Tier:
         async with self._starting:
             if self._ready:
                 return
+            if self._opened:  # starting failed once: it ends the run, and isn't tried again by rows that waited
+                raise EngineError(f"{self.plan.name} could not be started.")
             self._opened = True  # from here on there's something to close
             await self.engine.start()
             context = self.engine.capabilities.context_tokens

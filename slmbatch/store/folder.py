@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -24,7 +25,7 @@ class RunFolder:
         self.logs = self.state / "logs"
         self._lock: IO[bytes] | None = None
 
-    def claim(self, *, overwrite: bool) -> None:
+    def claim(self) -> None:
         """Make the folder ours. Raises RunFolderError when it holds something else, or another run is at work in it."""
         if self.root.exists() and not self.root.is_dir():
             raise RunFolderError(f"{self.root}: is a file, not a folder.", "Give another path to -o.")
@@ -39,18 +40,27 @@ class RunFolder:
             raise RunFolderError(f"{self.root}: another slmbatch is at work in it.", "Wait for it to end.") from error
         except OSError as error:
             raise RunFolderError(f"{self.root}: can't be written ({error.strerror}).", "Give another path.") from error
-        if overwrite:
-            self._clear()
         for folder in (self.parts, self.sessions, self.logs):
             folder.mkdir(exist_ok=True)
 
-    def _clear(self) -> None:
-        """Remove what runs have left: our state and the tables, nothing else."""
-        for path in self.state.iterdir():
-            if path.name != "lock":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    def clear(self) -> None:
+        """Remove what runs have left: the tables and our state, nothing else; the manifest last.
+
+        A kill in between leaves answers only together with the manifest that says to which question.
+        """
         for name in TABLES:
             (self.root / name).unlink(missing_ok=True)
+        for path in (*self.parts.iterdir(), *self.sessions.iterdir(), self.rows, self.manifest):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def claimed(self) -> Iterator[RunFolder]:
+        """Hold the folder for the time of a `with` block."""
+        self.claim()
+        try:
+            yield self
+        finally:
+            self.release()
 
     def release(self) -> None:
         if self._lock is not None:
@@ -59,7 +69,7 @@ class RunFolder:
 
 
 DONE = "report.json"  # written last: a folder without it holds an unfinished run
-TABLES = ("results.parquet", "fields.parquet", "cost.parquet", DONE)
+TABLES = (DONE, "results.parquet", "fields.parquet", "cost.parquet")
 
 
 def write_durably(path: Path, content: bytes) -> None:

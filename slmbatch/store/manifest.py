@@ -21,7 +21,10 @@ def open_manifest(folder: RunFolder, settings: Settings) -> None:
     RunFolderError naming every key that differs.
     """
     wanted = {"format": FORMAT, "settings": dict(settings)}
-    if not folder.manifest.exists() or not any(folder.parts.iterdir()):
+    settled = any(folder.parts.iterdir())
+    if settled and not folder.manifest.exists():
+        raise _damaged(folder)  # answers, and nothing that says to which question
+    if not settled:
         content = json.dumps({"slmbatch": __version__, **wanted}, indent=2)  # in ASCII: paths may hold any byte
         write_durably(folder.manifest, content.encode())
         return

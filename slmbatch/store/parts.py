@@ -16,15 +16,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slmbatch.errors import RunFolderError
+from slmbatch.errors import ConnectionLost, RunFolderError, TimedOut, Unavailable, Unreachable
 from slmbatch.store.folder import flush, publish
 from slmbatch.store.records import PART, Record
 
 PART_ROWS = 4096
 KEY_BYTES = 16
+PASSING = frozenset(kind.kind for kind in (Unavailable, ConnectionLost, Unreachable, TimedOut))
 
 
 class KeyIndex:
@@ -62,11 +62,7 @@ class PartStore:
         self._open: list[Record] = []
         self._journal: IO[bytes] | None = None
         self._recover()
-        self._number = len(self.paths())
-
-    def paths(self) -> list[Path]:
-        """All parts, oldest first."""
-        return sorted(self._folder.glob("part-*.parquet"))
+        self._number = len(part_paths(folder))
 
     def settle(self, record: Record) -> list[bytes]:
         """Keep one result: from here on it survives a kill. Returns the keys of the part this completed, if it did."""
@@ -80,8 +76,8 @@ class PartStore:
         """Turn the open journal into a part. Returns the keys it holds."""
         if not self._open:
             return []
-        records, self._open = self._open, []
-        self._write(self._number, records)
+        self._write(self._number, self._open)
+        records, self._open = self._open, []  # only now: had writing failed, the journal would still hold them
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -90,12 +86,17 @@ class PartStore:
         return [record["key"] for record in records]
 
     def done(self, *, without_failed: bool) -> Iterator[list[bytes]]:
-        """Yield the keys of each part; `without_failed` leaves out results that failed, so that they're asked again."""
-        for path in self.paths():
-            table = pq.read_table(path, columns=["key", "status"])
+        """Yield the keys of each part.
+
+        `without_failed` leaves out results that failed, or that weren't accepted while a tier couldn't be reached.
+        """
+        for path in part_paths(self._folder):
+            table = pq.read_table(path, columns=["key", "status", "attempts"] if without_failed else ["key"])
+            keys: list[bytes] = table["key"].to_pylist()
             if without_failed:
-                table = table.filter(pc.not_equal(table["status"], "failed"))
-            yield table["key"].to_pylist()
+                again = zip(table["status"].to_pylist(), table["attempts"].to_pylist(), strict=True)
+                keys = [key for key, one in zip(keys, again, strict=True) if not _failed(*one)]
+            yield keys
 
     def _recover(self) -> None:
         """Make a part of every journal that a killed run left."""
@@ -120,6 +121,16 @@ class PartStore:
 
     def _journal_path(self, number: int) -> Path:
         return self._folder / f"journal-{number:06d}.jsonl"
+
+
+def part_paths(folder: Path) -> list[Path]:
+    """All parts, oldest first."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def _failed(status: str, attempts: Sequence[Record]) -> bool:
+    passing = any(attempt["error_kind"] in PASSING for attempt in attempts)
+    return status == "failed" or (status == "review" and passing)
 
 
 def _append(journal: IO[bytes], line: bytes) -> None:

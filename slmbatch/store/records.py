@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from slmbatch.types import Answer, Attempt, Leaf, Result, Scalar
+from slmbatch.types import Answer, Attempt, Leaf, Result, Scalar, printable
 
 Record: TypeAlias = dict[str, Any]
 
@@ -72,14 +72,14 @@ def record(result: Result) -> Record:
     return {
         "key": result.key,
         "status": result.status.value,
-        "reason": result.reason,
+        "reason": None if result.reason is None else printable(result.reason),
         "tier": shown.tier if shown else None,
         "label": answer.label,
         "score": answer.score,
         "mass": answer.mass,
         "truncated": any(attempt.truncated for attempt in result.attempts),
         "problems": answer.problems,
-        "warnings": answer.warnings,
+        "warnings": [printable(one) for one in (*result.notes, *answer.warnings)],
         "scores": [{"label": label, "score": score} for label, score in answer.scores],
         "leaves": [_leaf(leaf) for leaf in answer.leaves],
         "attempts": [_attempt(attempt) for attempt in result.attempts],
@@ -92,7 +92,7 @@ def _attempt(attempt: Attempt) -> Record:
         "label": attempt.answer.label if attempt.answer else None,
         "score": attempt.answer.score if attempt.answer else None,
         "error_kind": attempt.error_kind,
-        "error": attempt.error,
+        "error": None if attempt.error is None else printable(attempt.error),
         "truncated": attempt.truncated,
         "requests": attempt.requests,
         "input_tokens": attempt.usage.input_tokens,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slmbatch.store.folder import flush, publish
-from slmbatch.types import Document
+from slmbatch.types import Document, printable
 
 ROWS = pa.schema(
     {"id": pa.string(), "source": pa.string(), "row": pa.int64(), "cut": pa.bool_(), "key": pa.binary(16)},
@@ -25,12 +25,10 @@ class RowWriter:
         self._temporary = path.with_suffix(".tmp")
         self._writer = pq.ParquetWriter(self._temporary, ROWS, compression="zstd")
         self._batch: list[dict[str, object]] = []
-        self.count = 0
 
     def add(self, document: Document, key: bytes) -> None:
-        names = {"id": _unicode(document.id), "source": _unicode(document.source)}
+        names = {"id": printable(document.id), "source": printable(document.source)}
         self._batch.append(names | {"row": document.row, "cut": document.cut, "key": key})
-        self.count += 1
         if len(self._batch) >= GROUP_ROWS:
             self._flush()
 
@@ -50,8 +48,3 @@ class RowWriter:
         """Drop what wasn't finished; does nothing after `finish`."""
         self._writer.close()
         self._temporary.unlink(missing_ok=True)
-
-
-def _unicode(name: str) -> str:
-    """Write the bytes of a file name that aren't Unicode as escapes, as Parquet holds Unicode only."""
-    return name.encode("utf-8", "backslashreplace").decode()

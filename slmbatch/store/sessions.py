@@ -42,7 +42,10 @@ def spent(folder: Path) -> Spent:
     """Sum the sessions of a run."""
     wall_s, busy_s = 0.0, Counter[str]()
     for path in sorted(folder.glob("session-*.json")):
-        session = json.loads(path.read_text())
+        try:
+            session = json.loads(path.read_text())
+        except ValueError:  # lost with the power: its seconds are unknown
+            continue
         wall_s += session["wall_s"]
         busy_s.update(session["busy_s"])
     return Spent(wall_s, busy_s)

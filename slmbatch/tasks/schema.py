@@ -6,7 +6,8 @@ Knows no prompt, no engine and no value; loading files and pydantic models is in
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
@@ -143,14 +144,18 @@ class _Compiler:
     def resolve(self, schema: Mapping[str, Any], path: str) -> tuple[Mapping[str, Any], bool]:
         """Follow a local $ref and fold `anyOf`/`type` lists; return the plain schema and whether null was allowed."""
         nullable = False
+        followed: set[str] = set()
         while "$ref" in schema:
             reference = str(schema["$ref"])
             target = self.definitions.get(reference.removeprefix("#/$defs/"))
-            if not reference.startswith("#/$defs/") or target is None:
+            if not reference.startswith("#/$defs/") or not isinstance(target, Mapping) or reference in followed:
                 raise self.refuse(path, f"$ref {reference!r} doesn't lead into $defs", "Use local references only.")
+            followed.add(reference)
             schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
         if "anyOf" in schema:
             rest = {key: value for key, value in schema.items() if key != "anyOf"}
+            if not all(isinstance(one, Mapping) for one in schema["anyOf"]):
+                raise self.refuse(path, "anyOf must list schemas", "Write {type: …} for each.")
             options = [one for one in schema["anyOf"] if one.get("type") != "null"]
             nullable = len(options) < len(schema["anyOf"])
             if {str(one.get("type")) for one in options} == {"number", "string"}:  # how pydantic writes a Decimal
@@ -192,7 +197,9 @@ class _Compiler:
             raise self.refuse(path, "an object needs properties", "Name its fields under `properties`.")
         if schema.get("additionalProperties", False) is not False:
             raise self.refuse(path, "additionalProperties must be false", "Name every field.")
-        needed: Sequence[str] = schema.get("required", ())
+        needed = schema.get("required", [])
+        if not isinstance(needed, list):
+            raise self.refuse(path, "`required` must be a list of names", "Write required: [name, …].")
         for name in needed:
             if name not in properties:
                 raise self.refuse(path, f"requires {name!r}, which isn't among its properties", "Correct `required`.")
@@ -204,6 +211,12 @@ class _Compiler:
             members.append((name, self.node(member, inner, required=required and name in needed, depth=depth + 1)))
         return Group(tuple(members))
 
+    def check_pattern(self, pattern: object, path: str) -> None:
+        try:
+            re.compile("" if pattern is None else str(pattern))
+        except re.error as error:
+            raise self.refuse(path, f"pattern {pattern!r} is no regular expression ({error})", "Correct it.") from error
+
     def leaf(self, schema: Mapping[str, Any], path: str, kind: str, *, required: bool) -> Field:
         description = str(schema.get("description", ""))
         if "enum" in schema or "const" in schema:
@@ -213,6 +226,7 @@ class _Compiler:
                 raise self.refuse(path, "enum must list texts", "Write the values as strings.")
             return Field(Kind.ENUM, description, options, required=required)
         self.only(schema, path, {"type", "format", "pattern"} if kind == "string" else {"type"})
+        self.check_pattern(schema.get("pattern"), path)
         if "format" not in schema:
             return Field(TYPES[kind], description, (), schema.get("pattern"), required)
         if schema["format"] not in FORMATS:

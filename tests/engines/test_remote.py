@@ -109,3 +109,34 @@ def test_errors_of_the_engine_name_the_tier() -> None:
     assert spec in outcome.message
     assert "address" in outcome.remedy
     assert {ConnectionLost, Forbidden, Rejected} & {type(outcome)} == set()
+
+
+def test_the_default_key_is_not_sent_in_clear_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    from slmbatch.engines.remote import _authorization
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-default")
+    for url, sent in [
+        ("http://gpu-host:8000/v1", False),
+        ("https://gpu-host/v1", True),
+        ("http://127.0.0.1:8000/v1", True),
+    ]:
+        assert bool(_authorization(parse_spec(f"openai:m@{url}"), EngineSettings())) is sent
+    monkeypatch.setenv("NAMED", "sk-named")
+    named = _authorization(parse_spec("openai:m@http://gpu-host:8000/v1"), EngineSettings(key_env="NAMED"))
+    assert named == {"Authorization": "Bearer sk-named"}
+
+
+def test_a_key_on_two_lines_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-one\nsk-two")
+    with pytest.raises(ConfigError, match="control characters") as caught:
+        RemoteEngine(parse_spec("openai:m"), FAST)
+    assert "sk-" not in f"{caught.value.message}{caught.value.remedy}"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-one\n")
+    RemoteEngine(parse_spec("openai:m"), FAST)
+
+
+def test_an_address_with_a_password_is_refused() -> None:
+    for url in ("http://user:secret@host/v1", "https://user@host:80/v1"):
+        with pytest.raises(ConfigError, match="user name or password") as caught:
+            parse_spec(f"openai:m@{url}")
+        assert "secret" not in caught.value.message

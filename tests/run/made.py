@@ -9,6 +9,7 @@ from slmbatch.run.config import load_config
 from slmbatch.run.execute import execute
 from slmbatch.run.loop import Counts
 from slmbatch.run.plan import Choices, make_plan
+from slmbatch.store.folder import RunFolder
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.labels import load_labels
@@ -29,11 +30,13 @@ def classify(
     """Classify `source` into `out`, or go on with it; `choices` are those of slmbatch.run.plan.Choices."""
     chosen = Choices(inputs=(str(source),), out=out, model=model, **choices)  # type: ignore[arg-type]
     task = ClassifyTask(load_labels(labels))
-    return execute(make_plan(task, chosen, load_config(config), reading or ReadOptions(workers=1)))
+    with RunFolder(out).claimed() as folder:
+        return execute(make_plan(task, chosen, load_config(config), reading or ReadOptions(workers=1)), folder)
 
 
 def extract(source: Path, out: Path, model: str, schema: dict[str, object], **choices: object) -> Counts:
     """Extract the fields of `schema` from `source` into `out`."""
     chosen = Choices(inputs=(str(source),), out=out, model=model, **choices)  # type: ignore[arg-type]
     task = ExtractTask(compile_schema(schema, name="made", where="made"))
-    return execute(make_plan(task, chosen, load_config(None), ReadOptions(workers=1)))
+    with RunFolder(out).claimed() as folder:
+        return execute(make_plan(task, chosen, load_config(None), ReadOptions(workers=1)), folder)

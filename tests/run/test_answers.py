@@ -15,8 +15,8 @@ from slmbatch.tasks.labels import load_labels
 from slmbatch.tasks.schema import compile_schema
 from slmbatch.types import Answer, Capabilities, Completion, Document, Grounded, Leaf, Page, Token, Usage
 
-RAW = Capabilities(choice=True, top_logprobs=20, raw_logprobs=True, context_tokens=None, tokenizer=False)
-MASKED = Capabilities(choice=False, top_logprobs=20, raw_logprobs=False, context_tokens=None, tokenizer=False)
+RAW = Capabilities(choice=True, top_logprobs=20, raw_logprobs=True, context_tokens=None)
+MASKED = Capabilities(choice=False, top_logprobs=20, raw_logprobs=False, context_tokens=None)
 PROPERTIES = {
     "number": {"type": "string", "pattern": r"^\d+$"},
     "day": {"type": "string", "format": "date"},

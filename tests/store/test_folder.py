@@ -20,13 +20,16 @@ from .made import settled
 
 def claimed(root: Path, *, overwrite: bool = False) -> RunFolder:
     folder = RunFolder(root)
-    folder.claim(overwrite=overwrite)
+    folder.claim()
+    if overwrite:
+        folder.clear()
     return folder
 
 
-def with_results(root: Path) -> RunFolder:
-    """A claimed folder in which a result was settled."""
+def with_results(root: Path, **settings: str | list[str]) -> RunFolder:
+    """A claimed folder in which a result was settled under these settings."""
     folder = claimed(root)
+    open_manifest(folder, settings)
     store = PartStore(folder.parts)
     store.settle(settled(1))
     store.commit()
@@ -58,7 +61,7 @@ def test_a_file_in_the_folder_s_place_is_refused(tmp_path: Path) -> None:
 def test_a_second_run_in_the_same_folder_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from slmbatch.store.folder import RunFolder\n"
-        "folder = RunFolder(Path(sys.argv[1])); folder.claim(overwrite=False); print('mine', flush=True); input()"
+        "folder = RunFolder(Path(sys.argv[1])); folder.claim(); print('mine', flush=True); input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -67,7 +70,7 @@ def test_a_second_run_in_the_same_folder_is_refused_until_the_first_has_ended(tm
         assert other.stdout.readline() == b"mine\n"
         folder = RunFolder(tmp_path)
         with pytest.raises(RunFolderError, match="another slmbatch is at work in it"):
-            folder.claim(overwrite=True)
+            folder.claim()
         folder.release()
         other.kill()
     claimed(tmp_path).release()
@@ -106,9 +109,8 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_settings_are_the_same_run(tmp_path: Path) -> None:
-    folder = with_results(tmp_path)
-    settings = {"task": "classify", "tiers": ["openai:m"], "threshold": "0.8"}
-    open_manifest(folder, settings)
+    settings: dict[str, str | list[str]] = {"task": "classify", "tiers": ["openai:m"], "threshold": "0.8"}
+    folder = with_results(tmp_path, **settings)
     before = folder.manifest.read_bytes()
     open_manifest(folder, dict(reversed(settings.items())))
     assert folder.manifest.read_bytes() == before
@@ -117,8 +119,7 @@ def test_the_same_settings_are_the_same_run(tmp_path: Path) -> None:
 
 
 def test_other_settings_are_refused_naming_every_key_that_differs(tmp_path: Path) -> None:
-    folder = with_results(tmp_path)
-    open_manifest(folder, {"task": "classify", "tiers": ["openai:m"], "threshold": "0.8", "gone": "x"})
+    folder = with_results(tmp_path, task="classify", tiers=["openai:m"], threshold="0.8", gone="x")
     with pytest.raises(RunFolderError) as caught:
         open_manifest(folder, {"task": "classify", "tiers": ["openai:m", "openai:n"], "threshold": "0.9", "new": "y"})
     differing = caught.value.message.partition("differing: ")[2].rstrip(".").split(", ")
@@ -132,6 +133,16 @@ def test_a_run_that_has_settled_nothing_does_not_stand_in_the_way_of_another(tmp
     open_manifest(folder, {"text_column": "txet"})
     open_manifest(folder, {"text_column": "text"})
     assert read_manifest(folder)["settings"] == {"text_column": "text"}
+    folder.release()
+
+
+def test_answers_without_a_manifest_are_never_taken_for_another_question(tmp_path: Path) -> None:
+    folder = with_results(tmp_path, task="classify")
+    folder.manifest.unlink()
+    with pytest.raises(RunFolderError, match="damaged"):
+        open_manifest(folder, {"task": "classify"})
+    folder.clear()
+    open_manifest(folder, {"task": "extract"})
     folder.release()
 
 

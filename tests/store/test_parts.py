@@ -231,3 +231,18 @@ def test_whatever_was_settled_before_a_kill_is_there_once(tmp_path: Path, after:
     keys = stored(tmp_path)
     assert keys == [key(number) for number in range(len(keys))]
     assert len(keys) > max(said)
+
+
+def test_a_part_that_could_not_be_written_loses_nothing(tmp_path: Path) -> None:
+    store = PartStore(tmp_path, part_rows=3)
+    for number in range(2):
+        store.settle(settled(number))
+    in_the_way = tmp_path / "part-000000.tmp"
+    in_the_way.mkdir()  # stands for a disk that is full: writing the part fails
+    with pytest.raises(OSError, match="part-000000"):
+        store.settle(settled(2))
+    with pytest.raises(OSError, match="part-000000"):
+        store.settle(settled(3))
+    in_the_way.rmdir()
+    assert store.commit() == [key(number) for number in range(4)]
+    assert list(PartStore(tmp_path).done(without_failed=False)) == [[key(number) for number in range(4)]]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slmbatch.store.folder import RunFolder
-from slmbatch.store.parts import PartStore
+from slmbatch.store.parts import PartStore, part_paths
 from slmbatch.store.records import record
 from slmbatch.store.rows import GROUP_ROWS, RowWriter
 from slmbatch.store.tables import build_tables
@@ -27,7 +27,7 @@ CENT = Decimal("0.000123456789")
 def built(root: Path, keys: list[bytes], settled: list[Result], schema: Schema | None = None) -> RunFolder:
     """Store results and rows as a run does, and build the tables."""
     folder = RunFolder(root)
-    folder.claim(overwrite=False)
+    folder.claim()
     store = PartStore(folder.parts, part_rows=5)
     for one in settled:
         store.settle(record(one))
@@ -36,7 +36,7 @@ def built(root: Path, keys: list[bytes], settled: list[Result], schema: Schema |
     for number, one in enumerate(keys):
         rows.add(Document(f"doc-{number}", "input.csv", number, ()), one)
     rows.finish()
-    build_tables(folder, store.paths(), schema)
+    build_tables(folder, part_paths(folder.parts), schema)
     folder.release()
     return folder
 
@@ -188,7 +188,7 @@ def test_fields_tell_of_every_leaf_where_it_stands(tmp_path: Path) -> None:
 def test_the_tables_can_be_built_again_and_come_out_the_same(tmp_path: Path) -> None:
     folder = built(tmp_path, [key(1), key(0)], [result(0), result(1)])
     before = pq.read_table(tmp_path / "results.parquet")
-    build_tables(folder, PartStore(folder.parts).paths(), None)
+    build_tables(folder, part_paths(folder.parts), None)
     assert pq.read_table(tmp_path / "results.parquet").equals(before)
     assert not list(tmp_path.glob("*.tmp"))
     assert not (tmp_path / "fields.parquet").exists()

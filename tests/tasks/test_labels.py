@@ -98,7 +98,7 @@ def test_a_reply_is_read_as_code_as_name_and_as_json() -> None:
 
 def test_the_prompt_has_its_fixed_part_first_and_the_text_last() -> None:
     task = ClassifyTask(LabelSet((Label("a", "about a"), Label("b"))))
-    able = Capabilities(choice=True, top_logprobs=20, raw_logprobs=True, context_tokens=None, tokenizer=False)
+    able = Capabilities(choice=True, top_logprobs=20, raw_logprobs=True, context_tokens=None)
     request = task.request("hello", able)
     assert [message.role for message in request.messages] == ["system", "user"]
     assert request.messages[0].content == (
