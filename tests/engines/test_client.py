@@ -69,10 +69,11 @@ def test_a_request_says_what_is_asked_in_openais_words(scripted: Callable[..., S
     assert told == Completion('{"label":"a"}', None, Usage(7, 0, 3))
     (asked,) = server.asked
     assert asked.headers["Authorization"] == f"Bearer {KEY}"
-    assert {name: asked.body[name] for name in ("model", "temperature", "max_tokens", "logprobs", "top_logprobs")} == {
+    wanted = ("model", "temperature", "max_completion_tokens", "logprobs", "top_logprobs")
+    assert {name: asked.body[name] for name in wanted} == {
         "model": "m",
         "temperature": 0,
-        "max_tokens": 20,
+        "max_completion_tokens": 20,
         "logprobs": True,
         "top_logprobs": 5,
     }
@@ -192,7 +193,7 @@ def test_an_unreachable_server_is_a_lost_connection() -> None:
     ("status", "body", "error"),
     [
         (400, '{"error":{"message":"bad"}}', Rejected),
-        (404, "no such page", Rejected),
+        (404, "no such page", Forbidden),
         (422, '{"detail":[]}', Rejected),
         (401, '{"error":{"message":"who?"}}', Forbidden),
         (403, "", Forbidden),
