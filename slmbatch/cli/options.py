@@ -27,7 +27,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Read everything, ask no
 Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 unless every row was accepted.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, log more.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over in a folder that holds another run.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask again about rows that failed earlier.")]
 NoDownload = Annotated[bool, typer.Option("--no-download", help="Never fetch a model.")]
@@ -53,7 +53,6 @@ class Flags:
     json_: bool
     quiet: bool
     strict: bool
-    debug: bool
     overwrite: bool
     retry_failed: bool
     no_download: bool
