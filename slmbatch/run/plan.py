@@ -13,8 +13,9 @@ from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price
 from slmbatch.readers import Found, ReadOptions, find
-from slmbatch.run.answers import Task, compile_rules
+from slmbatch.run.answers import Task
 from slmbatch.run.config import ConfigFile, TierTable
+from slmbatch.run.fields import compile_rules
 from slmbatch.tasks.extract import ExtractTask
 
 DEFAULT_MODEL = "llamacpp:smollm2-135m"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from slmbatch.errors import TaskError
-from slmbatch.run.answers import FORCED, NOT_FOUND, FieldReader, LabelReader, answer_reader
+from slmbatch.run.answers import LabelReader, answer_reader
+from slmbatch.run.fields import FORCED, NOT_FOUND, FieldReader
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.labels import load_labels
