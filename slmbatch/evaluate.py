@@ -33,15 +33,20 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Against the expected answers: all, only accepted rows, and by label or field. `unmatched` ids have no result."""
+    """Against the expected answers: all, only accepted rows, by label or field, and from some scores on.
+
+    `unmatched` ids have no result.
+    """
 
     overall: Share
     accepted: Share
     by_name: Mapping[str, Share]
+    by_threshold: Mapping[float, Share]
     unmatched: tuple[str, ...]
 
 
-Judged: TypeAlias = tuple[str, bool, bool]  # label or field, right, accepted
+Judged: TypeAlias = tuple[str, bool, bool, float]  # label or field, right, accepted, the row's score
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def compare(root: Path, gold: Path) -> Accuracy:
@@ -56,11 +61,12 @@ def compare(root: Path, gold: Path) -> Accuracy:
     matched = {key: value for key, value in expected.items() if key in found}
     judge = _judge_label if "label" in results.columns else _judge_fields
     judged = [one for key, value in matched.items() for one in judge(found[key], value, gold)]
-    names = sorted({name for name, _, _ in judged})
+    names = sorted({name for name, *_ in judged})
     return Accuracy(
-        overall=_share([right for _, right, _ in judged]),
-        accepted=_share([right for _, right, accepted in judged if accepted]),
-        by_name={name: _share([right for other, right, _ in judged if other == name]) for name in names},
+        overall=_share([right for _, right, *_ in judged]),
+        accepted=_share([right for _, right, accepted, _ in judged if accepted]),
+        by_name={name: _share([right for other, right, *_ in judged if other == name]) for name in names},
+        by_threshold={at: _share([right for _, right, _, score in judged if score >= at]) for at in THRESHOLDS},
         unmatched=tuple(key for key in expected if key not in found),
     )
 
@@ -84,7 +90,7 @@ def _read_gold(path: Path) -> dict[str, Any]:
 def _judge_label(row: Mapping[str, Any], expected: Any, gold: Path) -> list[Judged]:
     if not isinstance(expected, str):
         raise InputError(f"{gold}: the label of {row['id']} is not a text.", "This run classified: give labels.")
-    return [(expected, row["label"] == expected, row["status"] == "accepted")]
+    return [(expected, row["label"] == expected, row["status"] == "accepted", row["score"] or 0.0)]
 
 
 def _judge_fields(row: Mapping[str, Any], expected: Any, gold: Path) -> list[Judged]:
@@ -93,7 +99,10 @@ def _judge_fields(row: Mapping[str, Any], expected: Any, gold: Path) -> list[Jud
     accepted = row["status"] == "accepted"
     values = row["values"]
     scalars = {name: value for name, value in expected.items() if not isinstance(value, (list, dict))}
-    return [(name, values is not None and same(values.get(name), value), accepted) for name, value in scalars.items()]
+    score = row["score"] or 0.0
+    return [
+        (name, values is not None and same(values.get(name), value), accepted, score) for name, value in scalars.items()
+    ]
 
 
 def same(found: Any, expected: Any) -> bool:

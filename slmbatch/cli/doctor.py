@@ -75,6 +75,10 @@ def _tier(tier: TierPlan) -> Finding:
     from slmbatch.engines.loaders import load_engine
 
     try:
+        pinned = PINNED.get(tier.spec.model) if tier.local else None
+        if pinned is not None and not pinned.present:
+            about = "not on this machine yet: the first run fetches it, or `slmbatch models pull`"
+            return Finding(f"tier {tier.name}", True, about, needed=True)
         if tier.local:
             return Finding(f"tier {tier.name}", True, str(model_file(tier.spec.model, download=False)), needed=True)
         load_engine(tier.spec, tier.settings, log=Path(os.devnull), download=False)

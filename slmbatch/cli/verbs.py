@@ -12,13 +12,14 @@ import typer
 
 from slmbatch.cli.options import Flags
 from slmbatch.cli.progress import Progress
+from slmbatch.engines.settings import parse_spec
 from slmbatch.errors import Unsettled
 from slmbatch.evaluate import Accuracy, compare
 from slmbatch.readers import ReadOptions, read
 from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.report.summary import Summary, as_text, read_summary, summarise
 from slmbatch.run.answers import Task
-from slmbatch.run.config import load_config
+from slmbatch.run.config import ConfigFile, load_config
 from slmbatch.run.execute import execute
 from slmbatch.run.plan import Choices, Plan, make_plan
 from slmbatch.store.folder import RunFolder
@@ -31,15 +32,17 @@ CHARACTERS_PER_TOKEN = 4  # a rule of thumb for European languages
 
 def run_verb(task: Task, flags: Flags) -> None:
     """Classify or extract: plan, run, report."""
-    plan = make_plan(task, _choices(flags), load_config(flags.config), _reading(flags))
-    _warn_of_skipped(plan, quiet=flags.quiet)
+    config = load_config(flags.config)
+    plan = make_plan(task, _choices(flags), config, _reading(flags))
+    if not flags.quiet:
+        _warn(plan, config)
     if flags.dry_run:
         _print_dry_run(plan, json_=flags.json_)
         return
     with RunFolder(plan.choices.out).claimed() as folder:
         with Progress(quiet=flags.quiet) as progress:
-            execute(plan, folder, watch=progress.show)
-        summary = _report(plan, folder)
+            counts = execute(plan, folder, watch=progress.show)
+        summary = _report(plan, folder, resumed=counts.resumed)
     if flags.json_:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     elif not flags.quiet:
@@ -76,15 +79,20 @@ def _reading(flags: Flags) -> ReadOptions:
     )
 
 
-def _warn_of_skipped(plan: Plan, *, quiet: bool) -> None:
+def _warn(plan: Plan, config: ConfigFile) -> None:
+    """Say what the user may not have meant: files that are skipped, tier tables that no tier of this run uses."""
+    used = {tier.name for tier in plan.tiers}
+    for name in config.tier:
+        if str(parse_spec(name)) not in used:
+            typer.echo(f"Warning: the configuration's table for tier {name} is not used by this run.", err=True)
     skipped = plan.found.skipped
-    if skipped and not quiet:
+    if skipped:
         names = ", ".join(path.name for path in skipped[:SKIPPED_SHOWN])
         more = f" and {len(skipped) - SKIPPED_SHOWN} more" if len(skipped) > SKIPPED_SHOWN else ""
         typer.echo(f"Warning: {len(skipped)} files of unknown type are skipped: {names}{more}.", err=True)
 
 
-def _report(plan: Plan, folder: RunFolder) -> Summary:
+def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
     sessions = spent(folder.sessions)
     costs = [TierCost(tier.name, tier.spec.engine, tier.spec.model, tier.local, tier.price) for tier in plan.tiers]
     add_up(costs, part_paths(folder.parts), sessions.busy_s)
@@ -93,6 +101,7 @@ def _report(plan: Plan, folder: RunFolder) -> Summary:
         "task": plan.task.name,
         "threshold": plan.threshold,
         "seconds": round(sessions.wall_s, 3),
+        "resumed_rows": resumed,
         "skipped_files": len(plan.found.skipped),
     }
     return summarise(folder, costs, facts)
@@ -154,6 +163,9 @@ def _as_json(accuracy: Accuracy) -> Mapping[str, Any]:
         "accepted_right": accuracy.accepted.right,
         "accepted_total": accuracy.accepted.total,
         "by_name": {name: {"right": share.right, "total": share.total} for name, share in accuracy.by_name.items()},
+        "by_threshold": {
+            str(at): {"right": one.right, "total": one.total} for at, one in accuracy.by_threshold.items()
+        },
         "unmatched": list(accuracy.unmatched),
     }
 
@@ -161,6 +173,8 @@ def _as_json(accuracy: Accuracy) -> Mapping[str, Any]:
 def _accuracy_text(accuracy: Accuracy) -> str:
     lines = [f"against expected answers: {accuracy.overall} right; of accepted rows {accuracy.accepted}"]
     lines += [f"  {name:<32} {share}" for name, share in accuracy.by_name.items()]
+    lines.append("with another threshold, of the answers shown:")
+    lines += [f"  score >= {threshold:<4} {share} right" for threshold, share in accuracy.by_threshold.items()]
     if accuracy.unmatched:
         lines.append(f"  {len(accuracy.unmatched)} expected ids have no result, first: {accuracy.unmatched[0]}")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from slmbatch.errors import ModelError
+from slmbatch.errors import ConfigError, ModelError
 
 FOLDER_VARIABLE = "SLMBATCH_MODELS"
 BLOCK = 1 << 20
@@ -69,7 +69,7 @@ def models_folder() -> Path:
 def model_file(name: str, *, download: bool) -> Path:
     """Return the GGUF file for a pinned name or a path, fetching a pinned one that is missing if `download`.
 
-    Raises ModelError when there is none.
+    Raises ConfigError for a name that is neither, ModelError when a pinned one can't be had.
     """
     pinned = PINNED.get(name)
     if pinned is not None:
@@ -78,7 +78,7 @@ def model_file(name: str, *, download: bool) -> Path:
     if path.is_file():
         return path
     remedy = f"Give the path of a GGUF file, or one of: {', '.join(PINNED)}."
-    raise ModelError(f"llamacpp:{name}: no such model file.", remedy)
+    raise ConfigError(f"llamacpp:{name}: no such model file.", remedy)
 
 
 def pull(model: PinnedModel, *, download: bool = True) -> Path:

@@ -25,6 +25,9 @@ def parse_spec(text: str) -> EngineSpec:
     model, at, url = rest.partition("@http")
     if at and "@" in url.partition("/")[0] + url.removeprefix("s").removeprefix("://").partition("/")[0]:
         raise ConfigError("The address of a tier holds a user name or password.", "Name a variable as key_env instead.")
+    if engine == "openai" and "@" in model[1:]:
+        remedy = f"Write {engine}:{model.partition('@')[0]}@http://{model.rpartition('@')[2]}, or https."
+        raise ConfigError(f"{text!r}: the address after @ doesn't begin with http:// or https://.", remedy)
     if not (engine and colon and model):
         raise ConfigError(f"{text!r} is not ENGINE:MODEL.", "For example llamacpp:smollm2-135m or openai:gpt-5-mini.")
     return EngineSpec(engine, model, f"http{url}".rstrip("/") if at else None)

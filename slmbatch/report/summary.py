@@ -17,7 +17,7 @@ from slmbatch.store.folder import DONE, RunFolder, write_durably
 Summary: TypeAlias = dict[str, Any]
 LABELS_SHOWN = 20
 SERVER = r"(with status \d+): .*"  # what a server says may repeat what it was asked
-QUOTED, NUMBER = r"'.*'|\".*\"", r"\d+([.,]\d+)*"
+QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line) \d+(?:\.\d+)?"
 
 
 def summarise(folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, Any]) -> Summary:
@@ -62,7 +62,7 @@ def _counts(rows: pl.LazyFrame, column: str) -> dict[str, int]:
 def _reasons(rows: pl.LazyFrame) -> dict[str, int]:
     """Why rows weren't accepted, without what differs from row to row, and without words of the documents."""
     plain = pl.col("reason").str.replace_all(QUOTED, "…").str.replace_all(SERVER, "$1")
-    kind = plain.str.split("; ").list.first().str.replace_all(NUMBER, "N").str.slice(0, 90)
+    kind = plain.str.split("; ").list.first().str.replace_all(NUMBER, "$1 …").str.slice(0, 160)
     refused = rows.filter(pl.col("status") != "accepted").select(kind.alias("reason"))
     counted = refused.group_by("reason").len().sort("len", "reason", descending=[True, False]).head(10).collect()
     return {str(reason): count for reason, count in counted.iter_rows()}
@@ -89,6 +89,8 @@ def as_text(summary: Summary) -> str:
     rows, seconds = summary["rows"], summary["seconds"]
     lines = [f"{summary['task']}: {rows} rows in {seconds:.1f} s" + (f" ({rows / seconds:.1f}/s)" if seconds else "")]
     lines += [f"  {status:<12} {count:>8}  {100 * count / rows:5.1f} %" for status, count in summary["status"].items()]
+    if summary["resumed_rows"]:
+        lines.append(f"  {summary['resumed_rows']} rows had been settled by earlier sessions; the time is that of all")
     if summary["truncated"]:
         lines.append(f"  {summary['truncated']} rows were truncated to the model's context")
     if summary["skipped_files"]:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from slmbatch.errors import Interrupted
+from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import read
 from slmbatch.run.loop import Counts, Loop
 from slmbatch.run.plan import Plan
@@ -41,8 +41,9 @@ def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | 
         _run(loop.run())
         schema = plan.task.schema if isinstance(plan.task, ExtractTask) else None
         build_tables(folder, part_paths(folder.parts), schema)
-    except Interrupted as error:
-        error.remedy = f"Finished rows are kept in {folder.root}. Run the same command again to go on."
+    except (Interrupted, EngineError) as error:
+        kept = f"Finished rows are kept in {folder.root}. Run the same command again to go on."
+        error.remedy = f"{error.remedy} {kept}".strip()
         raise
     finally:
         logging.getLogger("slmbatch").removeHandler(handler)

@@ -87,14 +87,20 @@ def _from_file(path: Path) -> LabelSet:
 
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the file"
+    parts = [str(part) for part in first["loc"] if part not in {"_LabelEntry", "str"}]
+    place = ".".join(parts) or "the file"
+    if isinstance(first["input"], bool):
+        return f"{place}: {first['input']} is not a text: put it in quotes, as YAML reads yes and no as true and false."
+    if first["type"] in {"model_type", "model_attributes_type"}:
+        return f"{place}: must be an object, not {first['input']!r}."
     return f"{place}: {first['msg'].lower()}."
 
 
 def _nearest_key(error: ValidationError) -> str:
     known = ["labels", "other", "name", "description", "examples"]
     place = error.errors()[0]["loc"]
-    nearest = difflib.get_close_matches(str(place[-1]), known, n=1) if place else []
+    unknown = error.errors()[0]["type"] == "extra_forbidden"
+    nearest = difflib.get_close_matches(str(place[-1]), known, n=1) if unknown else []
     hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
     return f"A label file has `labels:` (name, description, examples) and `other: true|false`.{hint}"
 

@@ -180,6 +180,9 @@ class _Compiler:
             kind = "object"
         if kind not in {*TYPES, "object", "array"}:
             remedy = f"Use one of: object, array, {', '.join(TYPES)}."
+            if kind is None:
+                keywords = ", ".join(key for key in schema if key not in ANNOTATIONS) or "nothing"
+                raise self.refuse(path, f"has no type, only {keywords}", remedy)
             raise self.refuse(path, f"type {kind!r} is not supported", remedy)
         return str(kind)
 

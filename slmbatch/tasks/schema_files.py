@@ -23,6 +23,8 @@ def load_schema(spec: str) -> Schema:
     if model:
         return _from_model(Path(file_name + ".py"), model)
     path = Path(spec)
+    if path.suffix == ".py":
+        raise TaskError(f"{path}: which of its models?", "Pass FILE.py:ModelName.")
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)

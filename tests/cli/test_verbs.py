@@ -135,7 +135,7 @@ def test_a_mistyped_option_can_be_corrected_in_the_same_folder(
 ) -> None:
     model, table, out = loopback().model, write_rows(tmp_path / "t.parquet", range(2)), tmp_path / "out"
     said(slmbatch(*classify(table, out, model, "--text-column", "txet")), 2, "txet", "text")
-    said(slmbatch(*classify(table, out, "llamacpp:smollm2-135")), 1, "no such model file", "smollm2-135m")
+    said(slmbatch(*classify(table, out, "llamacpp:smollm2-135")), 2, "no such model file", "smollm2-135m")
     said(slmbatch(*classify(table, out, "openai:gpt-5-mini")), 2, "OPENAI_API_KEY is not set")
     assert slmbatch(*classify(table, out, model, "--quiet")) == Ran(0, "", "")
     assert len(results(out)) == 2

@@ -69,7 +69,7 @@ def test_required_holds_only_where_everything_above_is_required() -> None:
     [
         ({"a": {"type": "string", "minLength": 3}}, "a", "minLength"),
         ({"a": {"type": "array", "items": {"type": "string", "format": "email"}}}, "a[]", "email"),
-        ({"a": {"type": "object", "properties": {"b": {"oneOf": []}}}}, "a.b", "None"),
+        ({"a": {"type": "object", "properties": {"b": {"oneOf": []}}}}, "a.b", "oneOf"),
         ({"a": {"type": ["string", "boolean"]}}, "a", "boolean"),
         ({"a": {"$ref": "other.json"}}, "a", "other.json"),
         ({"a": {"type": "string", "x-slmbatch": {}}}, "a", "x-slmbatch"),
