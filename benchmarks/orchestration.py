@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from measuring import ROOT, Spent, loopback_server, machine, middle, run_measured, verdict
 
-from slmbatch.engines.dialects import OPENAI, Encoder
+from slmbatch.engines.dialects import COMPATIBLE, Encoder
 from slmbatch.engines.remote import RemoteEngine
 from slmbatch.engines.settings import EngineSettings, parse_spec
 from slmbatch.tasks.classify import ClassifyTask
@@ -78,7 +78,7 @@ def write_rows(path: Path, rows: int) -> Path:
 
 def write_template(setting: Setting) -> Path:
     """Write the bare loop's request, taken from slmbatch's own, after making sure that both send the same bytes."""
-    task, encoder = ClassifyTask(load_labels(",".join(LABELS))), Encoder(OPENAI, "m")
+    task, encoder = ClassifyTask(load_labels(",".join(LABELS))), Encoder(COMPATIBLE, "m")
     capabilities = setting.engine().capabilities
     template = json.loads(encoder.body(task.request("", capabilities)))
     for asked in [text(row) for row in range(100)] + ['quote " backslash \\ newline \n größer 😀']:
