@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from statistics import median
+from threading import Thread
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOK_EVERY_S = 0.02
@@ -77,6 +79,31 @@ def loopback_server() -> Iterator[str]:
     finally:
         server.kill()
         server.wait()
+
+
+@contextmanager
+def recording_server() -> Iterator[tuple[str, list[bytes]]]:
+    """Start a server in a thread that keeps each request's body and answers nothing of use; gives URL and bodies."""
+    bodies: list[bytes] = []
+
+    class Recorder(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Recorder)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", bodies
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def machine() -> str:

@@ -10,35 +10,27 @@ missing or out of order.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import bare_loop
-import pyarrow as pa
 import pyarrow.parquet as pq
-from measuring import ROOT, Spent, loopback_server, machine, middle, run_measured, verdict
+from generated_rows import LABELS, text, write_rows
+from measuring import ROOT, Spent, loopback_server, machine, middle, recording_server, run_measured, verdict
 
-from slmbatch.engines.dialects import COMPATIBLE, Encoder
 from slmbatch.engines.remote import RemoteEngine
 from slmbatch.engines.settings import EngineSettings, parse_spec
+from slmbatch.errors import RequestError
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.labels import load_labels
 
-LABELS = ("account", "card", "cash", "exchange", "fees", "limits", "security", "transfer")  # sorted, as slmbatch does
-SENTENCES = (
-    "I tried it twice this morning and the app only shows a grey circle.",
-    "The amount on my statement is not the one that I was told before.",
-    "Could somebody tell me how long this takes, and what it will cost?",
-    "My colleague had the same question and got no answer for a week.",
-    "Nothing has changed since my last message, and I still need help.",
-    "I am travelling at the moment and can only be reached by e-mail.",
-    "It worked until yesterday, when the new version was installed here.",
-)
-GROUP_ROWS = 20_000
 CPU_GOAL, MEMORY_GOAL_MB = 2.0, 100.0
 FEW, MANY = 20_000, 1_000_000
 LIMIT_S, MEMORY_LIMIT_S = 300.0, 1500.0
@@ -59,33 +51,29 @@ class Setting:
         return RemoteEngine(parse_spec(self.model), EngineSettings())
 
 
-def text(row: int) -> str:
-    """About 170 characters, different for every row."""
-    first, second = SENTENCES[row % 7], SENTENCES[row // 7 % 7]
-    return f"[row:{row}] {first} {second} My reference is {row * 7919 % 1_000_003:07d}, thanks."
-
-
-def write_rows(path: Path, rows: int) -> Path:
-    """Write the input: columns id and text."""
-    schema = pa.schema({"id": pa.string(), "text": pa.string()})
-    with pq.ParquetWriter(path, schema) as writer:
-        for start in range(0, rows, GROUP_ROWS):
-            numbers = range(start, min(start + GROUP_ROWS, rows))
-            columns = {"id": [f"id-{row}" for row in numbers], "text": [text(row) for row in numbers]}
-            writer.write_table(pa.table(columns, schema))
-    return path
-
-
 def write_template(setting: Setting) -> Path:
     """Write the bare loop's request, taken from slmbatch's own, after making sure that both send the same bytes."""
-    task, encoder = ClassifyTask(load_labels(",".join(LABELS))), Encoder(COMPATIBLE, "m")
-    capabilities = setting.engine().capabilities
-    template = json.loads(encoder.body(task.request("", capabilities)))
-    for asked in [text(row) for row in range(100)] + ['quote " backslash \\ newline \n größer 😀']:
-        assert bare_loop.body(template, asked) == encoder.body(task.request(asked, capabilities)), "bodies differ"
+    texts = ["", *(text(row) for row in range(20)), 'quotes " \\ \n größer 😀']
+    empty, *bodies = asyncio.run(sent_by_slmbatch(texts))
+    template = json.loads(empty)
+    if bodies != [bare_loop.body(template, asked) for asked in texts[1:]]:
+        sys.exit("the bare loop's requests differ from slmbatch's")
     path = setting.folder / "template.json"
     path.write_text(json.dumps(template), encoding="utf-8")
     return path
+
+
+async def sent_by_slmbatch(texts: Sequence[str]) -> list[bytes]:
+    """Return the bodies that slmbatch's client puts on the wire for these texts."""
+    task = ClassifyTask(load_labels(",".join(LABELS)))
+    with recording_server() as (url, bodies):
+        engine = Setting(Path(), url).engine()
+        await engine.start()
+        for asked in texts:
+            with suppress(RequestError):  # an empty reply
+                await engine.complete(task.request(asked, engine.capabilities))
+        await engine.close()
+    return bodies
 
 
 def run_slmbatch(setting: Setting, source: Path, rows: int, *, limit_s: float = LIMIT_S) -> Spent:
