@@ -33,7 +33,7 @@ class LlamaCppEngine:
         )
         self._model = model
         self._url = ""
-        self.concurrency = settings.concurrency or slots
+        self.concurrency = settings.concurrency or slots + 2  # a slot that gets free finds its next request waiting
         self.capabilities = Capabilities(
             choice=True,
             top_logprobs=LLAMACPP.top_logprobs if settings.top_logprobs is None else settings.top_logprobs,
