@@ -1,6 +1,6 @@
 """What is left of the embedded engine's speed: `slmbatch` next to the same requests sent straight to the same server.
 
-    python benchmarks/embedded.py [--tickets 60] [--invoices 2] [--pairs 5]
+    python benchmarks/embedded.py [--tickets 60] [--invoices 4] [--pairs 5]
 
 Both sides ask the same questions in the same order with the same concurrency, each on a fresh server, so that the
 prefix cache starts out equal. The time runs from the first request to the last reply: measured here for the straight
@@ -157,7 +157,7 @@ def print_side(name: str, runs: Sequence[Asked], rows: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tickets", type=int, default=60, help="rows to classify; 0 leaves this part out")
-    parser.add_argument("--invoices", type=int, default=2, help="documents to extract; 0 leaves this part out")
+    parser.add_argument("--invoices", type=int, default=4, help="documents to extract; 0 leaves this part out")
     parser.add_argument("--pairs", type=int, default=5)
     given = parser.parse_args()
     if given.pairs < 1:
