@@ -15,6 +15,7 @@ PACKAGE = ROOT / "slmbatch"
 FLOORS = {
     "errors": 0, "types": 0, "__init__": 0,
     "tasks": 1, "checks": 1, "confidence": 1, "money": 1,
+    "heads": 1.5,  # built from tasks and checks
     "readers": 2, "engines": 2, "store": 2,
     "run": 3, "report": 3, "evaluate": 3,
     "cli": 4, "__main__": 5,
