@@ -187,14 +187,16 @@ class Leaf:
     """One field of one document as one tier answered it.
 
     `path` is dotted with list positions, as in `line_items[0].amount`. `score` is exp(mean logprob) of the value's own
-    tokens: a score, not a probability. `forced_logprob` is the pre-grammar logprob of the token that decided the
-    value, None where the engine doesn't give it. `problems` names the checks that failed.
+    tokens: a score, not a probability; `confidence` a calibrated probability of being right, None where nothing was
+    calibrated. `forced_logprob` is the pre-grammar logprob of the token that decided the value, None where the engine
+    doesn't give it. `problems` names the checks that failed.
     """
 
     path: str
     value: Scalar | None
     raw: str | None
     score: float | None = None
+    confidence: float | None = None
     logprob_mean: float | None = None
     logprob_min: float | None = None
     forced_logprob: float | None = None
@@ -207,9 +209,10 @@ class Leaf:
 class Answer:
     """A parsed and checked completion. `label` for classify, `leaves` for extract.
 
-    `score` is the row's score, None where the engine gave no logprobs; `scores` the score of every label that the
-    engine told about; `mass` the raw probability that the first token starts any label; `problems` the failed checks
-    of the whole row, which keep it from being accepted; `warnings` those that don't.
+    `score` is the row's score, None where the engine gave no logprobs; `confidence` the calibrated probability that it
+    is right, None where nothing has been calibrated; `scores` the score of every label that the engine told about;
+    `mass` the raw probability that the first token starts any label; `problems` the failed checks of the whole row,
+    which keep it from being accepted; `warnings` those that don't.
     """
 
     label: str | None = None
@@ -217,6 +220,7 @@ class Answer:
     mass: float | None = None
     leaves: tuple[Leaf, ...] = ()
     score: float | None = None
+    confidence: float | None = None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

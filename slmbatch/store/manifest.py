@@ -10,7 +10,7 @@ from slmbatch import __version__
 from slmbatch.errors import RunFolderError
 from slmbatch.store.folder import RunFolder, write_durably
 
-FORMAT = 1
+FORMAT = 2  # raised with every change of the parts' columns
 Settings: TypeAlias = Mapping[str, str | list[str]]
 
 
@@ -31,9 +31,13 @@ def open_manifest(folder: RunFolder, settings: Settings) -> None:
     found = read_manifest(folder)
     old = found["settings"]
     assert isinstance(old, dict)
-    differing = [key for key in {**old, **settings} if old.get(key) != settings.get(key)]
     if found.get("format") != FORMAT:
-        differing = ["format", *differing]
+        raise RunFolderError(
+            f"{folder.root}: written in format {found.get('format')} by slmbatch {found.get('slmbatch')}; this version "
+            f"goes on with runs of format {FORMAT} only.",
+            "Go on with that version, give -o another folder, or pass --overwrite to start over.",
+        )
+    differing = [key for key in {**old, **settings} if old.get(key) != settings.get(key)]
     if differing:
         raise RunFolderError(
             f"{folder.root}: holds a run with other settings; differing: {', '.join(differing)}.",

@@ -34,6 +34,7 @@ LEAF = pa.struct(
         "value": pa.string(),  # canonical: Decimal without exponent, ISO date, true/false
         "raw": pa.string(),
         "score": pa.float64(),
+        "confidence": pa.float64(),  # a calibrated probability, or null
         "logprob_mean": pa.float64(),
         "logprob_min": pa.float64(),
         "forced_logprob": pa.float64(),
@@ -53,6 +54,7 @@ PART = pa.schema(
         "tier": pa.string(),
         "label": pa.string(),
         "score": pa.float64(),
+        "confidence": pa.float64(),
         "mass": pa.float64(),
         "truncated": pa.bool_(),
         "problems": pa.list_(pa.string()),
@@ -61,7 +63,7 @@ PART = pa.schema(
         "leaves": pa.list_(LEAF),
         "attempts": pa.list_(ATTEMPT),
     },
-    metadata={"slmbatch.part": "1"},
+    metadata={"slmbatch.part": "2"},
 )
 
 
@@ -76,6 +78,7 @@ def record(result: Result) -> Record:
         "tier": shown.tier if shown else None,
         "label": answer.label,
         "score": answer.score,
+        "confidence": answer.confidence,
         "mass": answer.mass,
         "truncated": any(attempt.truncated for attempt in result.attempts),
         "problems": answer.problems,
@@ -109,6 +112,7 @@ def _leaf(leaf: Leaf) -> Record:
         "value": canonical(leaf.value),
         "raw": leaf.raw,
         "score": leaf.score,
+        "confidence": leaf.confidence,
         "logprob_mean": leaf.logprob_mean,
         "logprob_min": leaf.logprob_min,
         "forced_logprob": leaf.forced_logprob,

@@ -22,7 +22,7 @@ from slmbatch.types import Kind
 
 USD = pa.decimal128(38, 12)
 DECIMAL = pa.decimal128(38, 9)
-VERSION = {"slmbatch.results": "1"}
+VERSION = {"slmbatch.results": "2"}
 SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens", "usd", "seconds")
 HEAD = [
     ("id", pa.string()),
@@ -32,6 +32,7 @@ HEAD = [
 ]
 TAIL = [
     ("score", pa.float64()),
+    ("confidence", pa.float64()),
     ("tier", pa.string()),
     ("reason", pa.string()),
     ("warnings", pa.list_(pa.string())),
@@ -54,7 +55,7 @@ ARROW = {Kind.INTEGER: pa.int64(), Kind.DECIMAL: DECIMAL, Kind.DATE: pa.date32()
 FIELDS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("tier", pa.string())]
     + [(member.name, member.type) for member in LEAF],
-    metadata={"slmbatch.fields": "1"},
+    metadata={"slmbatch.fields": "2"},
 )
 
 
@@ -142,7 +143,7 @@ def _results(rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first:
         columns["values"] = pa.array(
             [_nested(schema.root, one) if one else None for one in leaves], _arrow(schema.root)
         )
-    columns |= {name: settled[name] for name in ("score", "tier", "reason", "warnings")}
+    columns |= {name: settled[name] for name in ("score", "confidence", "tier", "reason", "warnings")}
     columns["truncated"] = pc.or_(settled["truncated"], rows["cut"])
     columns |= _spent(settled["attempts"], first)
     columns["content_hash"] = pa.array([key.hex() for key in rows["key"].to_pylist()])

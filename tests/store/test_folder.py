@@ -149,7 +149,7 @@ def test_answers_without_a_manifest_are_never_taken_for_another_question(tmp_pat
 def test_a_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     folder = with_results(tmp_path)
     folder.manifest.write_text(json.dumps({"slmbatch": "99", "format": 99, "settings": {"task": "classify"}}))
-    with pytest.raises(RunFolderError, match="format"):
+    with pytest.raises(RunFolderError, match="written in format 99 by slmbatch 99"):
         open_manifest(folder, {"task": "classify"})
     folder.release()
 

@@ -124,8 +124,10 @@ SCHEMA = compile_schema(
 
 def extracted(number: int, values: dict[str, Scalar | None], *, status: Status = Status.ACCEPTED) -> Result:
     found = Grounding(Grounded.EXACT, 1, 5, 9)
-    leaves = tuple(Leaf(path, value, str(value), 0.9, -0.1, -0.2, grounding=found) for path, value in values.items())
-    return Result(key(number), status, (Attempt("m", Answer(leaves=leaves, score=0.9)),), 0)
+    leaves = tuple(
+        Leaf(path, value, str(value), 0.9, 0.7, -0.1, -0.2, grounding=found) for path, value in values.items()
+    )
+    return Result(key(number), status, (Attempt("m", Answer(leaves=leaves, score=0.9, confidence=0.6)),), 0)
 
 
 def test_extracted_values_are_typed_and_keep_their_shape(tmp_path: Path) -> None:
@@ -182,7 +184,18 @@ def test_fields_tell_of_every_leaf_where_it_stands(tmp_path: Path) -> None:
         ("doc-3", "total", "10", "accepted"),
     ]
     assert {(leaf["found"], leaf["page"], leaf["start"], leaf["end"]) for leaf in fields} == {("exact", 1, 5, 9)}
-    assert fields[1]["score"] == 0.9
+    assert (fields[1]["score"], fields[1]["confidence"]) == (0.9, 0.7)
+
+
+def test_a_confidence_stands_after_the_score_and_is_null_where_nothing_was_calibrated(tmp_path: Path) -> None:
+    folder = built(tmp_path, [key(0), key(1)], [extracted(0, {"number": "R-1"}), extracted(1, {})], SCHEMA)
+    assert [row["confidence"] for row in results(folder.root)] == [0.6, 0.6]
+    for table in ("results", "fields"):
+        schema = pq.read_schema(folder.root / f"{table}.parquet")
+        assert schema.names[schema.names.index("score") + 1] == "confidence"
+        assert schema.field("confidence").type == pa.float64()
+    plain = built(tmp_path / "plain", [key(0)], [result(0)])
+    assert [(row["score"], row["confidence"]) for row in results(plain.root)] == [(0.9, None)]
 
 
 def test_the_tables_can_be_built_again_and_come_out_the_same(tmp_path: Path) -> None:
