@@ -14,8 +14,8 @@ from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price
 from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import Task
+from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
-from slmbatch.run.fields import compile_rules
 from slmbatch.tasks.extract import ExtractTask
 
 DEFAULT_MODEL = "llamacpp:smollm2-135m"

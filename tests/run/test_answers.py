@@ -9,7 +9,8 @@ import pytest
 
 from slmbatch.errors import TaskError
 from slmbatch.run.answers import LabelReader, answer_reader
-from slmbatch.run.fields import FORCED, NOT_FOUND, FieldReader
+from slmbatch.run.checked import FORCED, NOT_FOUND
+from slmbatch.run.fields import FieldReader
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.labels import load_labels
