@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slmbatch.engines.models import model_file
+from slmbatch.engines.models import PINNED, model_file, models_folder, pull
 from tests.harness import Loopback, Scripted
 
 
@@ -15,6 +15,14 @@ from tests.harness import Loopback, Scripted
 def embedded_model() -> Path:
     """The pinned model, fetched if it isn't on this machine yet."""
     return model_file("smollm2-135m", download=True)
+
+
+@pytest.fixture(scope="session")
+def pinned_models() -> Path:
+    """The folder with all pinned models, fetched if they aren't on this machine yet."""
+    for model in PINNED.values():
+        pull(model)
+    return models_folder()
 
 
 @pytest.fixture

@@ -88,15 +88,19 @@ def _tier(tier: TierPlan) -> Finding:
 
 
 def list_models(*, json_: bool) -> None:
-    entries = [asdict(model) | {"path": str(model.path), "present": model.present} for model in PINNED.values()]
+    entries = [
+        asdict(model) | {"size": model.size, "path": str(model.path), "present": model.present}
+        for model in PINNED.values()
+    ]
     if json_:
         typer.echo(json.dumps(entries, indent=2))
         return
     for model in PINNED.values():
         typer.echo(f"{model.name}: {model.about}")
         typer.echo(f"  {'present' if model.present else 'not fetched'} at {model.path}")
-        typer.echo(f"  {model.size / 1e6:.0f} MB, {model.licence}, package {model.package}")
-        typer.echo(f"  sha256 {model.sha256}")
+        typer.echo(f"  {model.size / 1e6:.0f} MB, {model.licence}, for {model.engine}")
+        for file in model.files:
+            typer.echo(f"  {file.name} of package {file.package}, sha256 {file.sha256}")
 
 
 def pull_models(names: Sequence[str]) -> None:

