@@ -1,0 +1,102 @@
+"""Sentence embeddings from a local ONNX model: mean of the last layer over the word pieces, of length 1.
+
+Works with any model folder that holds `model.onnx` and a Hugging Face `tokenizer.json`. Nothing is fetched here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from slmbatch.errors import ModelError
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+
+PIECES = 128  # of a text, as the pinned model was trained; what comes later is left to TF-IDF
+CHARACTERS = 1_200  # more than fit into PIECES word pieces of any European language
+BATCH_ROWS, BATCH_PIECES = 16, 512  # of one call, padding included: larger ones are no faster
+CACHED = 20_000  # texts whose embedding is kept: what a run asks about twice, labels and near neighbours
+
+
+class Embedder:
+    """A loaded sentence model. Batches of texts of similar length are spread over `threads` threads."""
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        self._folder = folder
+        self._cache: OrderedDict[str, Floats] = OrderedDict()
+        self._workers = ThreadPoolExecutor(threads, "embedding")
+        try:
+            import onnxruntime
+            from tokenizers import Tokenizer
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1  # batches are spread over threads instead: none waits for another
+            options.enable_cpu_mem_arena = False  # the arena keeps the largest batch's memory for ever
+            path = str(folder / "model.onnx")
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._inputs = {one.name for one in self._session.get_inputs()}
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # what both libraries raise for a file that isn't theirs
+            remedy = "Give the folder of an ONNX sentence model with its tokenizer.json, or none for the pinned one."
+            raise ModelError(f"{folder}: not a sentence model that can be loaded: {error}", remedy) from error
+        self._tokenizer.enable_truncation(PIECES)
+        self._tokenizer.no_padding()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the model and the tokenizer."""
+        digest = sha256()
+        for name in ("model.onnx", "tokenizer.json"):
+            digest.update((self._folder / name).read_bytes())
+        return digest.hexdigest()
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Return (texts, width), each row of length 1. Texts that were embedded lately are not computed again."""
+        keys = [text[:CHARACTERS] for text in texts]
+        found = {key: self._cache[key] for key in keys if key in self._cache}
+        missing = [key for key in dict.fromkeys(keys) if key not in found]
+        encoded = [one.ids for one in self._tokenizer.encode_batch(missing)]
+        groups = list(_groups([len(ids) for ids in encoded]))
+        for group, rows in zip(groups, self._workers.map(self._run, _taken(encoded, groups)), strict=True):
+            found.update((missing[at], row) for at, row in zip(group, rows, strict=True))
+        for key in missing:
+            self._cache[key] = found[key]
+        while len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+        return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
+
+    def _run(self, encoded: Sequence[Sequence[int]]) -> Floats:
+        """Embed one batch of word pieces: (rows, width)."""
+        ids = np.zeros((len(encoded), max(map(len, encoded))), np.int64)
+        mask = np.zeros_like(ids)
+        for row, one in enumerate(encoded):
+            ids[row, : len(one)] = one
+            mask[row, : len(one)] = 1
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        told = self._session.run(None, {name: value for name, value in given.items() if name in self._inputs})[0]
+        summed = np.einsum("rpw,rp->rw", told, mask.astype(np.float32)) if told.ndim == 3 else told
+        pooled: Floats = summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-9)
+        return pooled.astype(np.float32)
+
+
+def _taken(encoded: Sequence[Sequence[int]], groups: Iterable[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+    return ([encoded[at] for at in group] for group in groups)
+
+
+def _groups(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Group texts of similar size: little is padding, and a batch is bounded in rows and in word pieces."""
+    group: list[int] = []
+    for at in sorted(range(len(sizes)), key=sizes.__getitem__):
+        if group and (len(group) == BATCH_ROWS or (len(group) + 1) * sizes[at] > BATCH_PIECES):
+            yield group
+            group = []
+        group.append(at)
+    if group:
+        yield group
