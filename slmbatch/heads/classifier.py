@@ -1,0 +1,61 @@
+"""A fitted text classifier: two views of a text, each with its logistic regression, pooled to one probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slmbatch.heads.embeddings import Embedder, Floats
+from slmbatch.heads.logistic import Doubles, Logistic, softmax
+from slmbatch.heads.tfidf import TfIdf
+
+LEAST = 1e-9  # a probability below this says nothing more
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """The weights with which the two views' log-probabilities are added: a calibrated logarithmic opinion pool.
+
+    A weight below 1 makes a view less sure of itself, above 1 surer (as a temperature does).
+    """
+
+    grams: float
+    meaning: float
+
+    def combine(self, by_grams: Doubles, by_meaning: Doubles) -> Doubles:
+        """Return (rows, labels) from two arrays of probabilities of that shape."""
+        return softmax(self.grams * _logs(by_grams) + self.meaning * _logs(by_meaning))
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """What a head of kind `labels` knows.
+
+    `least` is the probability below which no label fits, where rows that belong to none were not among the examples;
+    None where they were, or where every row belongs to a label.
+    """
+
+    labels: tuple[str, ...]
+    tfidf: TfIdf
+    by_grams: Logistic
+    by_meaning: Logistic
+    pooling: Pooling
+    least: float | None = None
+
+    def probabilities(self, texts: Sequence[str], embedder: Embedder) -> Doubles:
+        """Return (texts, labels): how probable each label is, calibrated on rows that weren't fitted on."""
+        rows = self.tfidf.transform(texts)
+        return self.pooling.combine(
+            softmax(rows.times(self.by_grams.weights) + self.by_grams.biases),
+            self.seen_by_meaning(embedder.embed(texts)),
+        )
+
+    def seen_by_meaning(self, embedded: Floats) -> Doubles:
+        return softmax(embedded @ self.by_meaning.weights + self.by_meaning.biases)
+
+
+def _logs(probabilities: Doubles) -> Doubles:
+    logs: Doubles = np.log(np.maximum(probabilities, LEAST))
+    return logs
