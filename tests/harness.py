@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from slmbatch.types import Document, Page
 
 TESTS = Path(__file__).parent
+EMBEDDED = "llamacpp:smollm2-135m"
 LABELS = ("card", "account", "transfer", "rate", "app")
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import typer
 
 from slmbatch import __version__
-from slmbatch.engines.models import PINNED, model_file, models_folder, pull
+from slmbatch.engines.loaders import HEADS
+from slmbatch.engines.models import EMBEDDINGS, PINNED, embeddings_folder, model_file, models_folder, pull
 from slmbatch.engines.remote import DEFAULT_KEY
 from slmbatch.errors import ConfigError, EngineError, ModelError, UsageError
 from slmbatch.run.config import load_config
-from slmbatch.run.plan import TierPlan, plan_tiers
+from slmbatch.run.plan import DEFAULT_MODELS, TierPlan, plan_tiers
 
 LEAST_DISK_BYTES = 200_000_000
 
@@ -36,7 +37,10 @@ class Finding:
 
 def doctor_verb(model: str | None, escalate: Sequence[str], config: Path | None, *, json_: bool) -> None:
     """Look at the machine and at the tiers a run would use. Raises EngineError if that run couldn't work."""
-    findings = [*_machine(), *(_tier(tier) for tier in plan_tiers(model, escalate, load_config(config)))]
+    findings = [
+        *_machine(),
+        *(_tier(tier) for tier in plan_tiers(model, escalate, load_config(config), default=DEFAULT_MODELS["classify"])),
+    ]
     if json_:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -75,6 +79,8 @@ def _tier(tier: TierPlan) -> Finding:
     from slmbatch.engines.loaders import load_engine
 
     try:
+        if tier.spec.engine in HEADS:
+            return _head(tier)
         pinned = PINNED.get(tier.spec.model) if tier.local else None
         if pinned is not None and not pinned.present:
             about = "not on this machine yet: the first run fetches it, or `slmbatch models pull`"
@@ -85,6 +91,19 @@ def _tier(tier: TierPlan) -> Finding:
     except (ConfigError, ModelError) as error:
         return Finding(f"tier {tier.name}", False, f"{error.message} {error.remedy}", needed=True)
     return Finding(f"tier {tier.name}", True, "ready to be asked (nothing was sent)", needed=True)
+
+
+def _head(tier: TierPlan) -> Finding:
+    """Whether a head and its sentence model are there."""
+    from slmbatch.heads.folder import load_head
+
+    if tier.spec.model:
+        load_head(Path(tier.spec.model).expanduser())
+    if tier.settings.embeddings is None and not PINNED[EMBEDDINGS].present:
+        about = f"sentence model {EMBEDDINGS} isn't here yet: the first run fetches it, or `slmbatch models pull`"
+        return Finding(f"tier {tier.name}", True, about, needed=True)
+    about = str(embeddings_folder(tier.settings.embeddings, download=False))
+    return Finding(f"tier {tier.name}", True, f"sentence model {about}", needed=True)
 
 
 def list_models(*, json_: bool) -> None:

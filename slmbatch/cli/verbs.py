@@ -25,8 +25,13 @@ from slmbatch.run.plan import Choices, Plan, make_plan
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import part_paths
 from slmbatch.store.sessions import spent
+from slmbatch.tasks.classify import ClassifyTask
 
 SKIPPED_SHOWN = 5
+NAMES_ALONE = (
+    "Warning: not every label has two examples, so texts are compared with label names and descriptions alone: on "
+    "public sets that is right for about one row in two. Give 8 examples for each label."
+)
 CHARACTERS_PER_TOKEN = 4  # a rule of thumb for European languages
 
 
@@ -85,6 +90,13 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
     for name in config.tier:
         if str(parse_spec(name)) not in used:
             typer.echo(f"Warning: the configuration's table for tier {name} is not used by this run.", err=True)
+    task = plan.task
+    if (
+        isinstance(task, ClassifyTask)
+        and any(tier.name == "head" for tier in plan.tiers)
+        and not task.labels.exemplified
+    ):
+        typer.echo(NAMES_ALONE, err=True)
     skipped = plan.found.skipped
     if skipped:
         names = ", ".join(path.name for path in skipped[:SKIPPED_SHOWN])

@@ -30,16 +30,18 @@ ENGINES: dict[str, Loader] = {
     "llamacpp": _llamacpp,  # embedded: a GGUF file, served in a child process
     "openai": _openai,  # any server that speaks OpenAI chat completions
 }
-LOCAL = frozenset({"llamacpp"})
+HEADS = frozenset({"head"})  # answered in this process, by slmbatch.heads
+LOCAL = frozenset({"llamacpp"}) | HEADS
 
 
 def known_engine(spec: EngineSpec) -> EngineSpec:
     """Return `spec`; raises ConfigError for an engine that isn't in the table."""
-    if spec.engine in ENGINES:
+    known = [*ENGINES, *sorted(HEADS)]
+    if spec.engine in known:
         return spec
-    nearest = difflib.get_close_matches(spec.engine, ENGINES, n=1)
+    nearest = difflib.get_close_matches(spec.engine, known, n=1)
     hint = f" Did you mean {nearest[0]}:{spec.model}?" if nearest else ""
-    raise ConfigError(f"{spec}: unknown engine {spec.engine!r}.", f"Known engines: {', '.join(ENGINES)}.{hint}")
+    raise ConfigError(f"{spec}: unknown engine {spec.engine!r}.", f"Known engines: {', '.join(known)}.{hint}")
 
 
 def load_engine(spec: EngineSpec, settings: EngineSettings, *, log: Path, download: bool) -> Engine:

@@ -6,21 +6,25 @@ from dataclasses import dataclass
 
 from slmbatch.errors import ConfigError
 
+BARE = "head"  # the head that is made out of the label file
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """`ENGINE:MODEL` or `ENGINE:MODEL@URL`, as the user wrote it."""
+    """`ENGINE:MODEL`, `ENGINE:MODEL@URL` or a bare `head`, whose model is empty, as the user wrote it."""
 
     engine: str
     model: str
     url: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.engine}:{self.model}" + (f"@{self.url}" if self.url else "")
+        return self.engine + (f":{self.model}" if self.model else "") + (f"@{self.url}" if self.url else "")
 
 
 def parse_spec(text: str) -> EngineSpec:
-    """Read `ENGINE:MODEL[@URL]`; raises ConfigError for anything else."""
+    """Read `ENGINE:MODEL[@URL]` or `head`; raises ConfigError for anything else."""
+    if text == BARE:
+        return EngineSpec(text, "")
     engine, colon, rest = text.partition(":")
     model, at, url = rest.partition("@http")
     if at and "@" in url.partition("/")[0] + url.removeprefix("s").removeprefix("://").partition("/")[0]:
@@ -38,7 +42,8 @@ class EngineSettings:
     """Limits of one tier. Times are seconds; None means the engine's own default.
 
     `timeout_s` is for one request, `retry_s` for a request with all its retries. `slots` and `threads` are for engines
-    started here. `context_tokens` is for prompt and reply together.
+    started here, `threads` for heads too; `embeddings` is the folder of a head's sentence model. `context_tokens` is
+    for prompt and reply together.
     """
 
     key_env: str | None = None
@@ -50,3 +55,4 @@ class EngineSettings:
     top_logprobs: int | None = None
     slots: int | None = None
     threads: int | None = None
+    embeddings: str | None = None

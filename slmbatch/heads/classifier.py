@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slmbatch.heads.embeddings import Embedder, Floats
+from slmbatch.heads.embeddings import Embedder
 from slmbatch.heads.logistic import Doubles, Logistic, softmax
 from slmbatch.heads.tfidf import TfIdf
 
@@ -49,11 +49,8 @@ class Classifier:
         rows = self.tfidf.transform(texts)
         return self.pooling.combine(
             softmax(rows.times(self.by_grams.weights) + self.by_grams.biases),
-            self.seen_by_meaning(embedder.embed(texts)),
+            softmax(embedder.embed(texts) @ self.by_meaning.weights + self.by_meaning.biases),
         )
-
-    def seen_by_meaning(self, embedded: Floats) -> Doubles:
-        return softmax(embedded @ self.by_meaning.weights + self.by_meaning.biases)
 
 
 def _logs(probabilities: Doubles) -> Doubles:

@@ -130,14 +130,19 @@ def _cross_fit(views: _Views) -> tuple[Ints, Doubles, Doubles]:
 
 
 def _pooled(by_grams: Doubles, by_meaning: Doubles, chosen: Ints) -> Pooling:
-    """Choose the weights that make the held-out rows' labels most probable: combination and calibration in one."""
+    """Choose the weights that make the held-out rows' labels most probable: combination and calibration in one.
+
+    One row in n + 2 counts as of any label, as in Platt's scaling (1999): n rows that are all told apart don't show
+    that the next one will be.
+    """
     if not len(chosen):
         return Pooling(0.5, 0.5)  # a geometric mean, where there is nothing to learn from
     rows = np.arange(len(chosen))
+    doubt = 1 / (len(chosen) + 2)
 
     def loss(weights: Doubles) -> float:
-        combined = Pooling(*weights).combine(by_grams, by_meaning)
-        return float(-np.log(np.maximum(combined[rows, chosen], LEAST)).mean())
+        logs = np.log(np.maximum(Pooling(*weights).combine(by_grams, by_meaning), LEAST))
+        return float(-(1 - doubt) * logs[rows, chosen].mean() - doubt * logs.mean())
 
     found = minimize(loss, np.array([0.7, 0.7]), bounds=[(0.0, 5.0), (0.0, 5.0)], method="L-BFGS-B").x
     return Pooling(float(found[0]), float(found[1]))

@@ -30,6 +30,7 @@ def summarise(folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, 
         "rows": sum(statuses.values()),
         "status": statuses,
         "truncated": int(rows.select(pl.col("truncated").sum()).collect().item() or 0),
+        "uncalibrated_rows": _uncalibrated(rows),
         "usd": format(sum((cost.usd for cost in costs), Decimal(0)), "f"),
         "tiers": [_tier(cost) for cost in costs],
         "reasons": _reasons(rows),
@@ -52,6 +53,12 @@ def read_summary(root: Path) -> Summary:
         raise RunFolderError(f"{root}: no run of slmbatch.", "Give the folder that -o named.") from error
     assert isinstance(summary, dict)
     return summary
+
+
+def _uncalibrated(rows: pl.LazyFrame) -> int:
+    """Rows with an answer whose confidence isn't known, scored or not."""
+    unknown = pl.col("confidence").is_null() & pl.col("tier").is_not_null()
+    return int(rows.select(unknown.sum()).collect().item() or 0)
 
 
 def _counts(rows: pl.LazyFrame, column: str) -> dict[str, int]:
@@ -113,5 +120,9 @@ def as_text(summary: Summary) -> str:
     if summary["reasons"]:
         lines.append("not accepted, because:")
         lines += [f"  {count:>8}  {reason}" for reason, count in summary["reasons"].items()]
-    lines.append("Scores are uncalibrated: a score of 0.9 doesn't mean right nine times out of ten.")
+    if summary["uncalibrated_rows"]:
+        lines.append(
+            f"Scores of {summary['uncalibrated_rows']} rows are uncalibrated: a score of 0.9 doesn't mean right nine "
+            "times out of ten."
+        )
     return "\n".join(lines)

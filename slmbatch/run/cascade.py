@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slmbatch.confidence.gate import refusal
-from slmbatch.run.tier import Tier
+from slmbatch.run.rung import Rung
 from slmbatch.types import Attempt, Document, Result, Status
 
 
-async def settle(document: Document, key: bytes, tiers: Sequence[Tier], *, threshold: float) -> Result:
+async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, threshold: float) -> Result:
     """Take one document up the tiers until one is trusted with it.
 
     Ends as unreadable (no text), accepted, review (answered, but no tier was trusted: the last answer is shown) or

@@ -40,6 +40,7 @@ class TierTable(BaseModel):
     top_logprobs: int | None = Field(default=None, ge=0, le=1000)
     slots: int | None = Field(default=None, ge=1, le=256)
     threads: int | None = Field(default=None, ge=1)
+    embeddings: str | None = None
     usd_per_hour: Decimal | None = Field(default=None, ge=0)
     price: PriceTable | None = None
 

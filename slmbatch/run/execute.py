@@ -12,7 +12,7 @@ from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import read
 from slmbatch.run.loop import Counts, Loop
 from slmbatch.run.plan import Plan
-from slmbatch.run.tier import Tier
+from slmbatch.run.rung import make_rung
 from slmbatch.store.folder import DONE, RunFolder
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import part_paths
@@ -27,7 +27,7 @@ def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | 
     EngineError when an engine is dead for good, Interrupted on Ctrl-C: what had finished is kept in each case.
     """
     tiers = [
-        Tier(tier, plan.task, log=folder.logs / f"{number}-{tier.spec.engine}.log", download=plan.choices.download)
+        make_rung(tier, plan.task, log=folder.logs / f"{number}-{tier.spec.engine}.log", download=plan.choices.download)
         for number, tier in enumerate(plan.tiers, 1)
     ]
     documents = read(plan.found, plan.reading)

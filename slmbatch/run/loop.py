@@ -18,7 +18,7 @@ from slmbatch.errors import Interrupted, SlmbatchError
 from slmbatch.readers import count_rows
 from slmbatch.run.cascade import settle
 from slmbatch.run.plan import Plan
-from slmbatch.run.tier import Tier
+from slmbatch.run.rung import Rung
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import KeyIndex, PartStore
 from slmbatch.store.records import record
@@ -57,7 +57,7 @@ class Loop:
         plan: Plan,
         folder: RunFolder,
         *,
-        tiers: Sequence[Tier],
+        tiers: Sequence[Rung],
         documents: Documents,
         watch: Callable[[Counts], None] | None,
     ) -> None:
@@ -74,7 +74,7 @@ class Loop:
         self._recent: set[bytes] = set()  # settled since the batch that is being worked on was compared with `_known`
         self._committed: set[bytes] = set()  # those of them that `_known` has by now
         self._waiting: dict[bytes, int] = {}  # in flight: how many rows have this content
-        self._window = asyncio.Semaphore(2 * sum(tier.engine.concurrency for tier in self._tiers) + SPARE_ROWS)
+        self._window = asyncio.Semaphore(2 * sum(tier.concurrency for tier in self._tiers) + SPARE_ROWS)
         self._session = Session(folder.sessions)
         self._running: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None

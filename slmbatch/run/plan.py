@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from slmbatch.confidence.gate import DEFAULT_THRESHOLD
-from slmbatch.engines.loaders import LOCAL, known_engine
+from slmbatch.engines.loaders import HEADS, LOCAL, known_engine
 from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price
@@ -16,9 +16,10 @@ from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import Task
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
+from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 
-DEFAULT_MODEL = "llamacpp:smollm2-135m"
+DEFAULT_MODELS = {"classify": "head", "extract": "llamacpp:smollm2-135m"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +73,34 @@ class Plan:
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
             "encoding": self.reading.encoding,
-            "tiers": [_identity(tier) for tier in self.tiers],
+            "tiers": [_identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
         }
 
 
-def _identity(tier: TierPlan) -> str:
+def _identity(tier: TierPlan, task: Task) -> str:
     """A tier and those of its limits that change answers."""
     settings = tier.settings
     file = Path(tier.spec.model)
     changing = {
         "context_tokens": settings.context_tokens,
         "top_logprobs": settings.top_logprobs,
+        "embeddings": settings.embeddings,
         "bytes": file.stat().st_size if tier.local and file.is_file() else None,
+        "sha256": _content(tier, task),
     }
     return " ".join([tier.name, *(f"{key}={value}" for key, value in changing.items() if value is not None)])
+
+
+def _content(tier: TierPlan, task: Task) -> str | None:
+    """What a head answers by: its folder's description, which names the weights' hash, or the label file's examples."""
+    if tier.spec.engine not in HEADS:
+        return None
+    described = Path(tier.spec.model).expanduser() / "head.json"
+    if tier.spec.model:
+        return sha256(described.read_bytes()).hexdigest() if described.is_file() else None
+    examples = [label.examples for label in task.labels.labels] if isinstance(task, ClassifyTask) else []
+    return sha256(repr(examples).encode()).hexdigest()
 
 
 def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
@@ -99,14 +113,14 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         choices=choices,
         found=find(choices.inputs),
         reading=reading,
-        tiers=plan_tiers(choices.model, choices.escalate, config),
+        tiers=plan_tiers(choices.model, choices.escalate, config, default=DEFAULT_MODELS[task.name]),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
     )
 
 
-def plan_tiers(model: str | None, escalate: Sequence[str], config: ConfigFile) -> tuple[TierPlan, ...]:
+def plan_tiers(model: str | None, escalate: Sequence[str], config: ConfigFile, *, default: str) -> tuple[TierPlan, ...]:
     """Return the tiers in order: flags first, then the configuration file, then the default."""
-    first = model or config.model or DEFAULT_MODEL
+    first = model or config.model or default
     tables = {str(parse_spec(name)): table for name, table in config.tier.items()}
     tiers: list[TierPlan] = []
     for text in [first, *(escalate or config.escalate)]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from slmbatch.engines.loaders import load_engine
 from slmbatch.errors import ConfigError, EngineError, RequestError
 from slmbatch.run.answers import Task, answer_reader
+from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
 from slmbatch.types import Answer, Attempt, Completion, Document, Usage
 
@@ -17,30 +18,6 @@ log = logging.getLogger("slmbatch")
 EXCERPT = 80  # characters of a reply that go into an error
 TEMPLATE_TOKENS = 64  # what a chat template adds around two messages
 LEAST_ROOM_TOKENS = 64  # a prompt that leaves less than this for the text is a configuration error
-
-
-class BusyClock:
-    """Seconds in which at least one request was under way."""
-
-    def __init__(self) -> None:
-        self._under_way = 0
-        self._since = 0.0
-        self._sum = 0.0
-
-    def __enter__(self) -> None:
-        if not self._under_way:
-            self._since = time.monotonic()
-        self._under_way += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._under_way -= 1
-        if not self._under_way:
-            self._sum += time.monotonic() - self._since
-
-    @property
-    def seconds(self) -> float:
-        running = time.monotonic() - self._since if self._under_way else 0.0
-        return self._sum + running
 
 
 class Tier:
@@ -57,6 +34,10 @@ class Tier:
         self._opened = False
         self._ready = False
         self._room: int | None = None
+
+    @property
+    def concurrency(self) -> int:
+        return self.engine.concurrency
 
     async def attempt(self, document: Document) -> Attempt:
         """Ask this tier about one document. A request that fails is an attempt with an error, not an exception."""

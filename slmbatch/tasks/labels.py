@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from slmbatch.errors import TaskError
 
 OTHER = "none of these"
+FEWEST_EXAMPLES = 2
 MIN_LABELS, MAX_LABELS = 2, 200
 
 
@@ -36,6 +37,11 @@ class LabelSet:
     def names(self) -> tuple[str, ...]:
         names = tuple(label.name for label in self.labels)
         return (*names, OTHER) if self.other else names
+
+    @property
+    def exemplified(self) -> bool:
+        """Whether every label has examples enough for a head to be fitted on them."""
+        return all(len(set(label.examples)) >= FEWEST_EXAMPLES for label in self.labels)
 
 
 class _LabelEntry(BaseModel):

@@ -13,10 +13,10 @@ from tests.harness import slmbatch, write_table
 NO_KEY: dict[str, str | None] = {"OPENAI_API_KEY": None}
 
 
-def test_doctor_ends_with_0_when_the_default_run_would_work(embedded_model: Path) -> None:
-    ran = slmbatch("doctor", env={"SLMBATCH_MODELS": str(embedded_model.parent)})
+def test_doctor_ends_with_0_when_the_default_run_would_work(pinned_models: Path) -> None:
+    ran = slmbatch("doctor", env={"SLMBATCH_MODELS": str(pinned_models)})
     assert (ran.code, ran.err) == (0, "")
-    assert "ok      tier llamacpp:smollm2-135m" in ran.out
+    assert "ok      tier head: sentence model" in ran.out
     assert "MISSING" not in ran.out
 
 
@@ -36,7 +36,7 @@ def test_doctor_says_that_a_missing_model_will_be_fetched_and_fetches_nothing(tm
     findings = {finding["name"]: finding for finding in json.loads(ran.out)}
     assert ran.code == 0
     assert not findings["model smollm2-135m"]["ok"]
-    assert "slmbatch models pull" in findings["tier llamacpp:smollm2-135m"]["about"]
+    assert "slmbatch models pull" in findings["tier head"]["about"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import (
+    EMBEDDED,
     LABELS,
     Loopback,
     Ran,
@@ -57,7 +58,9 @@ def test_an_interrupted_run_keeps_its_finished_rows_and_the_rerun_completes(
 
 def test_ctrl_c_while_the_embedded_server_starts_leaves_nothing_behind(tmp_path: Path, embedded_model: Path) -> None:
     table = write_table(tmp_path / "t.parquet", ["hello"])
-    process = start("classify", table, "--labels", NAMES, "-o", tmp_path / "out", "--no-download", "--quiet")
+    process = start(
+        "classify", table, "--labels", NAMES, "-o", tmp_path / "out", "--no-download", "--quiet", "--model", EMBEDDED
+    )
     wait_until(lambda: bool(descendants(process.pid, "llamacpp_server")), "the server's process")
     servers = descendants(process.pid, "llamacpp_server")
     interrupt(process)
@@ -71,7 +74,7 @@ def test_ctrl_c_while_the_embedded_server_starts_leaves_nothing_behind(tmp_path:
 def test_ctrl_c_while_the_embedded_server_answers_stops_it(tmp_path: Path, embedded_model: Path) -> None:
     table = write_table(tmp_path / "t.parquet", [f"Where is my card number {row}?" for row in range(400)])
     out = tmp_path / "out"
-    process = start("classify", table, "--labels", NAMES, "-o", out, "--no-download", "--quiet")
+    process = start("classify", table, "--labels", NAMES, "-o", out, "--no-download", "--quiet", "--model", EMBEDDED)
     journals = out / ".slmbatch" / "parts"
     wait_until(lambda: any(path.stat().st_size for path in journals.glob("journal-*")), "the first result")
     servers = descendants(process.pid, "llamacpp_server")

@@ -29,7 +29,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_tiers_take_their_limits_and_prices_from_their_table(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, EXAMPLE))
-    first, second = plan_tiers(None, (), config)
+    first, second = plan_tiers(None, (), config, default="head")
     assert first.price.usd_per_hour == Decimal("0.40")
     assert second.settings.timeout_s == 9
     assert second.price.output_usd == 2
@@ -38,7 +38,7 @@ def test_tiers_take_their_limits_and_prices_from_their_table(tmp_path: Path) -> 
 
 def test_flags_win_over_the_file_and_keep_a_named_tiers_table(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, EXAMPLE))
-    (only_first, other) = plan_tiers("openai:m@http://127.0.0.1:1/v1", ("openai:z",), config)
+    (only_first, other) = plan_tiers("openai:m@http://127.0.0.1:1/v1", ("openai:z",), config, default="head")
     assert only_first.settings.timeout_s == 9
     assert other.name == "openai:z"
     assert "no price configured" in other.price.source
@@ -66,10 +66,10 @@ def test_a_wrong_file_is_refused_with_the_nearest_right_thing(
 
 def test_a_tier_named_twice_is_refused() -> None:
     with pytest.raises(ConfigError, match="named twice"):
-        plan_tiers("openai:m", ("openai:m",), load_config(None))
+        plan_tiers("openai:m", ("openai:m",), load_config(None), default="head")
 
 
 @pytest.mark.parametrize("spec", ["openai", ":m", "openai:", "m"])
 def test_a_tier_that_is_no_engine_and_model_is_refused(spec: str) -> None:
     with pytest.raises(ConfigError, match="is not ENGINE:MODEL"):
-        plan_tiers(spec, (), load_config(None))
+        plan_tiers(spec, (), load_config(None), default="head")

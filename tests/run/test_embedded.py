@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.harness import Ran, descendants, finish, results, slmbatch, start, wait_until, write_table
+from tests.harness import EMBEDDED, Ran, descendants, finish, results, slmbatch, start, wait_until, write_table
 
 TICKETS = [
     "I lost my card in the underground, please block it",
@@ -41,7 +41,7 @@ SCHEMA = {
 
 
 def asked(out: Path, table: Path, *more: object) -> list[object]:
-    return ["classify", table, "--labels", ",".join(LABELS), "-o", out, "--no-download", *more]
+    return ["classify", table, "--labels", ",".join(LABELS), "-o", out, "--no-download", "--model", EMBEDDED, *more]
 
 
 def test_tickets_are_classified_with_the_scores_of_all_labels(tmp_path: Path, embedded_model: Path) -> None:
@@ -133,7 +133,19 @@ def test_a_context_without_room_for_a_text_is_refused(tmp_path: Path, embedded_m
     config.write_text('[tier."llamacpp:smollm2-135m"]\ncontext_tokens = 256\n')
     labels = ",".join(f"a rather long label number {number}" for number in range(40))
     table = write_table(tmp_path / "t.parquet", TICKETS)
-    ran = slmbatch("classify", table, "--labels", labels, "-o", tmp_path / "out", "--config", config, "--no-download")
+    ran = slmbatch(
+        "classify",
+        table,
+        "--labels",
+        labels,
+        "-o",
+        tmp_path / "out",
+        "--config",
+        config,
+        "--no-download",
+        "--model",
+        EMBEDDED,
+    )
     assert ran.code == 2
     what, remedy = ran.err.splitlines()
     assert "leave no room for a text in a context of 256 tokens" in what

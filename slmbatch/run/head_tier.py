@@ -1,0 +1,120 @@
+"""A head as a tier: documents that wait are answered together, in a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from slmbatch.engines.models import embeddings_folder
+from slmbatch.errors import ConfigError, SlmbatchError
+from slmbatch.heads.folder import load_head
+from slmbatch.heads.head import Head
+from slmbatch.run.answers import Task
+from slmbatch.run.clock import BusyClock
+from slmbatch.run.plan import TierPlan
+from slmbatch.tasks.classify import ClassifyTask
+from slmbatch.types import Answer, Attempt, Document
+
+log = logging.getLogger("slmbatch")
+BATCHES = 4  # in flight: one is answered while the next ones gather
+Waiting: TypeAlias = tuple[Document, "asyncio.Future[tuple[Answer | SlmbatchError | None, str | None, float]]"]
+
+
+class HeadTier:
+    """One rung of the cascade, in this process. What it answers with is loaded by the first document."""
+
+    def __init__(self, plan: TierPlan, task: Task, *, download: bool) -> None:
+        self.plan = plan
+        self.busy = BusyClock()
+        self._load = head_loader(plan, task, download=download)
+        self._head: Head | None = None
+        self._waiting: list[Waiting] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def concurrency(self) -> int:
+        from slmbatch.heads.texts import BATCH
+
+        return BATCHES * BATCH
+
+    async def attempt(self, document: Document) -> Attempt:
+        """Answer one document. Raises what loading the head raised, for every document that waited for it."""
+        from slmbatch.heads.tfidf import CHARACTERS
+
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((document, future))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        answer, error, seconds = await future
+        if isinstance(answer, SlmbatchError):
+            raise answer
+        return Attempt(
+            self.plan.name,
+            answer,
+            seconds=seconds,
+            truncated=len(document.text) > CHARACTERS,
+            error_kind=None if error is None else "internal",
+            error=error,
+        )
+
+    async def close(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait([self._worker])
+
+    async def _work(self) -> None:
+        """Answer whoever waits, a batch at a time, until nobody does."""
+        while self._waiting:
+            size = 1 if self._head is None else self._head.batch
+            batch, self._waiting = self._waiting[:size], self._waiting[size:]
+            started = time.monotonic()
+            with self.busy:
+                told = await asyncio.to_thread(self._answers, [document for document, _ in batch])
+            seconds = (time.monotonic() - started) / len(batch)
+            for (_, future), (answer, error) in zip(batch, told, strict=True):
+                if not future.done():  # cancelled, when the run is being stopped
+                    future.set_result((answer, error, seconds))
+
+    def _answers(self, documents: list[Document]) -> list[tuple[Answer | SlmbatchError | None, str | None]]:
+        try:
+            if self._head is None:
+                self._head = self._load()
+            return [(answer, None) for answer in self._head.answer(documents)]
+        except SlmbatchError as error:
+            return [(error, None) for _ in documents]
+        except Exception as error:  # the rim: a bug of ours costs this row only, and is recorded there
+            if len(documents) > 1:
+                return [told for document in documents for told in self._answers([document])]
+            log.exception("internal error", extra={"facts": {"document": documents[0].id}})
+            return [(None, f"{type(error).__name__}: {error}")]
+
+
+def head_loader(plan: TierPlan, task: Task, *, download: bool) -> Callable[[], Head]:
+    """Check what can be checked at once, and return what makes the head ready.
+
+    Raises ConfigError for a head that doesn't fit the task, ModelError for a folder that is no head.
+    """
+    from slmbatch.heads.texts import check_labels, head_of_labels, load_classifier
+
+    if not isinstance(task, ClassifyTask):
+        raise ConfigError(f"{plan.name}: heads can't extract fields yet.", "Name a model, as in --model llamacpp:…")
+    where = plan.spec.model
+    stored = load_head(Path(where).expanduser()) if where else None
+    if stored is not None:
+        check_labels(stored, task.labels, where)
+
+    def load() -> Head:
+        from slmbatch.heads.embeddings import Embedder
+
+        folder = embeddings_folder(plan.settings.embeddings, download=download)
+        embedder = Embedder(folder, threads=plan.settings.threads or os.cpu_count() or 1)
+        if stored is None:
+            return head_of_labels(task.labels, embedder)
+        return load_classifier(stored, embedder, where)
+
+    return load

@@ -1,0 +1,91 @@
+"""Heads as tiers, through the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.harness import Loopback, results, slmbatch, write_table
+
+SAMPLES = Path(__file__).parents[2] / "sample_docs"
+LABELS = SAMPLES / "labels.yaml"
+TICKETS = ["someone took my wallet with my card in it", "what rate do you use for dollars", "hello"]
+
+
+def classify(table: Path, out: Path, *more: object, labels: object = LABELS) -> list[str]:
+    return ["classify", str(table), "--labels", str(labels), "-o", str(out), *map(str, more)]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write_table(tmp_path / "t.parquet", TICKETS)
+
+
+def test_classify_without_a_model_uses_the_label_files_examples(
+    tmp_path: Path, table: Path, pinned_models: Path
+) -> None:
+    ran = slmbatch(*classify(table, tmp_path / "out"))
+    assert ran.code == 0, ran.err
+    rows = results(tmp_path / "out")
+    assert [row["label"] for row in rows[:2]] == ["lost or stolen card", "exchange rate"]
+    assert all(row["tier"] == "head" and row["requests"] == 0 and row["usd"] == 0 for row in rows)
+    assert all(row["confidence"] == row["score"] for row in rows)
+    assert rows[2]["confidence"] < min(rows[0]["confidence"], rows[1]["confidence"])
+    assert "uncalibrated" not in ran.err
+
+
+def test_names_alone_are_said_to_be_weak_and_have_no_confidence(
+    tmp_path: Path, table: Path, pinned_models: Path
+) -> None:
+    ran = slmbatch(*classify(table, tmp_path / "out", labels="lost card,exchange rate,greeting"))
+    assert ran.code == 0, ran.err
+    assert "8 examples" in ran.err
+    rows = results(tmp_path / "out")
+    assert [row["label"] for row in rows] == ["lost card", "exchange rate", "greeting"]
+    assert all(row["confidence"] is None and row["score"] is not None for row in rows)
+    assert "uncalibrated" in ran.err
+
+
+def test_what_the_head_doubts_goes_up(
+    tmp_path: Path, table: Path, loopback: Callable[..., Loopback], pinned_models: Path
+) -> None:
+    server = loopback()
+    ran = slmbatch(*classify(table, tmp_path / "out", "--escalate", server.model, "--threshold", "0.8"))
+    assert ran.code == 0, ran.err
+    rows = results(tmp_path / "out")
+    assert [row["tiers_tried"] for row in rows] == [1 if row["tier"] == "head" else 2 for row in rows]
+    assert rows[2]["tiers_tried"] == 2
+
+
+def test_other_examples_are_another_run(tmp_path: Path, table: Path, pinned_models: Path) -> None:
+    out = tmp_path / "out"
+    content = yaml.safe_load(LABELS.read_text())
+    mine = tmp_path / "labels.yaml"
+    mine.write_text(yaml.safe_dump(content))
+    assert slmbatch(*classify(table, out, labels=mine)).code == 0
+    again = slmbatch(*classify(table, out, "--json", labels=mine))
+    assert json.loads(again.out)["resumed_rows"] == len(TICKETS)
+    content["labels"][0]["examples"].append("one more")
+    mine.write_text(yaml.safe_dump(content))
+    refused = slmbatch(*classify(table, out, labels=mine))
+    assert refused.code == 2
+    assert "tiers" in refused.err
+
+
+def test_a_folder_that_is_no_head_is_refused_before_anything_is_read(tmp_path: Path, table: Path) -> None:
+    ran = slmbatch(*classify(table, tmp_path / "out", "--model", f"head:{tmp_path}"))
+    assert ran.code == 1
+    what, remedy = ran.err.splitlines()
+    assert f"{tmp_path}: not a head" in what
+    assert "slmbatch train" in remedy
+
+
+def test_a_missing_sentence_model_ends_the_run_with_its_remedy(tmp_path: Path, table: Path) -> None:
+    ran = slmbatch(*classify(table, tmp_path / "out", "--no-download"), env={"SLMBATCH_MODELS": str(tmp_path / "m")})
+    assert ran.code == 1
+    assert "minilm" in ran.err
+    assert "slmbatch models pull" in ran.err
