@@ -96,6 +96,38 @@ def extract(  # noqa: PLR0917
 
 
 @app.command()
+def train(  # noqa: PLR0917
+    labelled: Annotated[Path, typer.Argument(help="Parquet, CSV or JSONL: one row a text, with its label.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the head, for --model head:FOLDER.")],
+    labels: Annotated[str | None, typer.Option("--labels", help="Label file that the rows must fit.")] = None,
+    text_column: o.TextColumn = None,
+    label_column: Annotated[str | None, typer.Option("--label-column", help="The label's column.")] = None,
+    embeddings: Annotated[str | None, typer.Option("--embeddings", help="Folder of another sentence model.")] = None,
+    json_: o.Json = False,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the head that is there.")] = False,
+    no_download: o.NoDownload = False,
+) -> None:
+    """Fit a head on labelled rows: a classifier that needs no language model."""
+    from slmbatch.cli.train import train_verb
+    from slmbatch.run.train import Training
+    from slmbatch.tasks.labels import load_labels
+
+    training = Training(
+        source=labelled,
+        out=out,
+        labels=load_labels(labels) if labels else None,
+        text_column=text_column,
+        label_column=label_column,
+        embeddings=embeddings,
+        overwrite=overwrite,
+        download=not no_download,
+    )
+    train_verb(training, json_=json_, quiet=quiet)
+
+
+@app.command()
 def report(
     out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
     gold: Annotated[Path | None, typer.Option("--gold", help="Expected answers to compare with.")] = None,

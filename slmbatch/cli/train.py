@@ -1,0 +1,41 @@
+"""`slmbatch train`: fit a head, and say how good it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from slmbatch.run.train import Training, train_labels
+
+SHOWN = 20
+
+
+def train_verb(training: Training, *, json_: bool, quiet: bool) -> None:
+    """Train and print the card: as JSON, or as text on standard error and the folder on standard output."""
+    card = train_labels(training)
+    if json_:
+        typer.echo(json.dumps(card, indent=2, ensure_ascii=False))
+        return
+    if not quiet:
+        typer.echo(card_text(card), err=True)
+    typer.echo(training.out)
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """Return a card as lines for a terminal; the weakest labels first."""
+    told = card["cross_validated"]
+    lines = [
+        f"{card['rows']} rows of {card['source']}; of {told['rows']} that the answering classifier hadn't seen:",
+        f"  accuracy {told['accuracy']:.3f}, macro-F1 {told['macro_f1']:.3f}, "
+        f"calibration error {told['calibration_error']:.3f}",
+    ]
+    weakest = sorted(told["by_label"], key=lambda one: one["recall"])
+    for one in weakest[:SHOWN]:
+        precision = "  -  " if one["precision"] is None else f"{one['precision']:.3f}"
+        lines.append(f"  {one['label']:<32} {one['rows']:>6} rows  precision {precision}  recall {one['recall']:.3f}")
+    if len(weakest) > SHOWN:
+        lines.append(f"  and {len(weakest) - SHOWN} labels with a better recall")
+    return "\n".join(lines)

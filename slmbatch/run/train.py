@@ -1,0 +1,128 @@
+"""From labelled rows to a head on disk, with a card that says what it is and how good it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from slmbatch import __version__
+from slmbatch.engines.models import embeddings_folder
+from slmbatch.errors import InputError, RunFolderError
+from slmbatch.heads.folder import DESCRIPTION
+from slmbatch.tasks.labels import OTHER, LabelSet
+
+MIN_LABELS, FEWEST_ROWS = 2, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What to train on, and where to put the head. Columns are None where they are found by name."""
+
+    source: Path
+    out: Path
+    labels: LabelSet | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    embeddings: str | None = None
+    overwrite: bool = False
+    download: bool = True
+
+
+def train_labels(training: Training) -> dict[str, Any]:
+    """Fit a head on labelled rows, save it, and return its card.
+
+    Raises InputError for rows that can't be used, RunFolderError when `out` holds something already.
+    """
+    from slmbatch.heads.embeddings import Embedder
+    from slmbatch.heads.fitting import fit_classifier
+    from slmbatch.heads.texts import save_classifier
+
+    _check_out(training)
+    texts, labels = labelled_rows(training)
+    folder = embeddings_folder(training.embeddings, download=training.download)
+    embedder = Embedder(folder, threads=os.cpu_count() or 1)
+    other = OTHER if training.labels is not None and training.labels.other else None
+    classifier, quality = fit_classifier(texts, labels, embedder, other=other)
+    card = {
+        "made_by": f"slmbatch {__version__}",
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "source": training.source.name,
+        "rows": len(texts),
+        "rows_sha256": rows_hash(texts, labels),
+        "cross_validated": asdict(quality),
+    }
+    save_classifier(training.out, classifier, embedder, card=card)
+    return card
+
+
+def rows_hash(texts: list[str], labels: list[str]) -> str:
+    """SHA-256 over the rows, whatever their order."""
+    rows = sorted(
+        f"{label}\0{text}".encode("utf-8", "surrogatepass") for text, label in zip(texts, labels, strict=True)
+    )
+    return sha256(b"\1".join(rows)).hexdigest()
+
+
+def labelled_rows(training: Training) -> tuple[list[str], list[str]]:
+    """Read texts and labels; rows without a label are left out, the same text with the same label counts once."""
+    table = _read(training.source)
+    text_column = _column(table, training.text_column, "text", training.source)
+    label_column = _column(table, training.label_column, "label", training.source)
+    pairs = table.select(pl.col(text_column).cast(pl.String), pl.col(label_column).cast(pl.String))
+    rows = dict.fromkeys(
+        (text, label.strip()) for text, label in pairs.iter_rows() if text and text.strip() and label and label.strip()
+    )
+    texts, labels = [text for text, _ in rows], [label for _, label in rows]
+    _check(training, Counter(labels))
+    return texts, labels
+
+
+def _check_out(training: Training) -> None:
+    taken = training.out.exists() and (not training.out.is_dir() or any(training.out.iterdir()))
+    head = (training.out / DESCRIPTION).is_file()
+    if taken and not (head and training.overwrite):
+        remedy = "Pass --overwrite to replace it." if head else "Give a new folder."
+        raise RunFolderError(f"{training.out}: there is {'a head' if head else 'something'} already.", remedy)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                return pl.read_parquet(path)
+            case ".jsonl" | ".ndjson":
+                return pl.read_ndjson(path)
+        return pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        remedy = "Give a Parquet, CSV or JSONL file with one row for each text: its text and its label."
+        raise InputError(f"{path}: can't be read as labelled rows: {error}", remedy) from error
+
+
+def _column(table: pl.DataFrame, chosen: str | None, usual: str, source: Path) -> str:
+    name = chosen or usual
+    if name in table.columns:
+        return name
+    remedy = f"Name it with --{usual}-column. The file has: {', '.join(table.columns)}."
+    raise InputError(f"{source}: there is no column {name!r}.", remedy)
+
+
+def _check(training: Training, counted: Counter[str]) -> None:
+    known = None if training.labels is None else training.labels.names
+    for label in counted:
+        if known is not None and label not in known:
+            remedy = "Correct it there, or add the label to the label file."
+            raise InputError(f"{training.source}: {counted[label]} rows have the unknown label {label!r}.", remedy)
+    wanted = {name for name in known or counted if name != OTHER}
+    for label in sorted(wanted):
+        if counted[label] < FEWEST_ROWS:
+            remedy = f"Give each label at least {FEWEST_ROWS} different texts, better 8, or leave the label out."
+            raise InputError(f"{training.source}: label {label!r} has {counted[label]} rows.", remedy)
+    if len(wanted) < MIN_LABELS:
+        raise InputError(f"{training.source}: rows of {len(wanted)} labels.", "Give rows of at least two labels.")

@@ -1,0 +1,93 @@
+"""train: from labelled rows to a head that classify uses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from tests.harness import Ran, results, slmbatch, write_table
+
+LABELS = Path(__file__).parents[2] / "sample_docs" / "labels.yaml"
+ENTRIES = yaml.safe_load(LABELS.read_text())["labels"]
+ROWS = [{"text": text, "label": entry["name"]} for entry in ENTRIES for text in entry["examples"]]
+pytestmark = pytest.mark.usefixtures("pinned_models")
+
+
+def labelled(path: Path, rows: list[dict[str, str]] = ROWS) -> Path:
+    table = pl.DataFrame(rows)
+    if path.suffix == ".parquet":
+        table.write_parquet(path)
+    elif path.suffix == ".jsonl":
+        table.write_ndjson(path)
+    else:
+        table.write_csv(path)
+    return path
+
+
+def said(ran: Ran, what: str, remedy: str) -> None:
+    assert ran.code == 2
+    assert what in ran.err.splitlines()[0]
+    assert remedy in ran.err.splitlines()[1]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_trained_head_answers_as_the_label_files_own_does(tmp_path: Path, suffix: str) -> None:
+    head = tmp_path / "head"
+    ran = slmbatch("train", labelled(tmp_path / f"rows{suffix}"), "-o", head, "--labels", LABELS)
+    assert (ran.code, ran.out) == (0, f"{head}\n"), ran.err
+    assert "accuracy" in ran.err
+    table = write_table(tmp_path / "t.parquet", ["someone took my wallet", "which rate do you use for dollars"])
+    told = []
+    for number, model in enumerate((f"head:{head}", "head")):
+        out = tmp_path / str(number)
+        ran = slmbatch("classify", table, "--labels", LABELS, "-o", out, "--model", model)
+        assert ran.code == 0, ran.err
+        told.append([(row["label"], round(row["confidence"], 3)) for row in results(out)])
+    assert told[0] == told[1]
+
+
+def test_the_card_says_what_the_head_is(tmp_path: Path) -> None:
+    source = labelled(tmp_path / "rows.csv", [*ROWS, ROWS[0], {"text": "not labelled yet", "label": ""}])
+    card = json.loads(slmbatch("train", source, "-o", tmp_path / "head", "--json").out)
+    assert card["rows"] == card["cross_validated"]["rows"] == len(ROWS)
+    assert card["source"] == "rows.csv"
+    assert {one["label"]: one["rows"] for one in card["cross_validated"]["by_label"]} == {
+        entry["name"]: 8 for entry in ENTRIES
+    }
+    shuffled = labelled(tmp_path / "other.csv", ROWS[::-1])
+    again = json.loads(slmbatch("train", shuffled, "-o", tmp_path / "again", "--json").out)
+    assert again["rows_sha256"] == card["rows_sha256"]
+    stored = (tmp_path / "head" / "head.json").read_text()
+    assert json.loads(stored)["card"] == card
+    assert ROWS[0]["text"] not in stored
+
+
+def test_a_head_is_replaced_only_when_told_to(tmp_path: Path) -> None:
+    source, head = labelled(tmp_path / "rows.csv"), tmp_path / "head"
+    assert slmbatch("train", source, "-o", head, "--quiet").err == ""
+    said(slmbatch("train", source, "-o", head), "there is a head already", "--overwrite")
+    assert slmbatch("train", source, "-o", head, "--overwrite").code == 0
+    said(slmbatch("train", source, "-o", tmp_path, "--overwrite"), "there is something already", "new folder")
+
+
+def test_rows_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    head, out = tmp_path / "head", "-o"
+    unknown = labelled(tmp_path / "unknown.csv", [*ROWS, {"text": "x", "label": "crad"}])
+    said(slmbatch("train", unknown, out, head, "--labels", LABELS), "unknown label 'crad'", "label file")
+    said(slmbatch("train", unknown, out, head), "label 'crad' has 1 rows", "at least 2")
+    odd = labelled(tmp_path / "odd.csv", [{"body": "x", "label": "y"}])
+    said(slmbatch("train", odd, out, head), "no column 'text'", "--text-column")
+    said(slmbatch("train", tmp_path / "gone.csv", out, head), "can't be read", "Parquet, CSV or JSONL")
+    assert not head.exists()
+
+
+def test_a_head_for_other_labels_is_refused(tmp_path: Path) -> None:
+    head = tmp_path / "head"
+    assert slmbatch("train", labelled(tmp_path / "rows.csv"), "-o", head, "--quiet").code == 0
+    table = write_table(tmp_path / "t.parquet", ["hello"])
+    ran = slmbatch("classify", table, "--labels", "a,b", "-o", tmp_path / "out", "--model", f"head:{head}")
+    said(ran, "label 'a' is in the head or in --labels, but not in both", "Train it again")
