@@ -60,6 +60,9 @@ class Child:
         except (ValueError, ConnectionError) as error:
             await child.stop()
             raise child.failure("ended while it was starting") from error
+        except asyncio.CancelledError:  # it may be busy loading for long before it sees that its input was closed
+            process.kill()
+            raise
 
     @property
     def alive(self) -> bool:
