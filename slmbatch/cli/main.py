@@ -128,6 +128,42 @@ def train(  # noqa: PLR0917
 
 
 @app.command()
+def label(  # noqa: PLR0917
+    inputs: o.Inputs,
+    labels: Annotated[str, typer.Option("--labels", help="YAML file, or names separated by commas.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV or Parquet file to fill in.")],
+    count: Annotated[int, typer.Option("--n", min=1, help="How many rows.")] = 50,
+    model: Annotated[str, typer.Option("--model", metavar="HEAD", help="The head whose doubts count.")] = "head",
+    text_column: o.TextColumn = None,
+    id_column: o.IdColumn = None,
+    encoding: o.Encoding = "utf-8",
+    limit: o.Limit = None,
+    workers: o.Workers = None,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
+    no_download: o.NoDownload = False,
+) -> None:
+    """Pick the rows worth labelling next, for a person to fill in and `train` to read."""
+    from slmbatch.cli.train import label_verb
+    from slmbatch.run.label import Labelling
+    from slmbatch.tasks.classify import ClassifyTask
+    from slmbatch.tasks.labels import load_labels
+
+    labelling = Labelling(
+        inputs=tuple(inputs),
+        task=ClassifyTask(load_labels(labels)),
+        count=count,
+        out=out,
+        reading=o.reading(text_column, id_column, encoding, limit, workers),
+        model=model,
+        overwrite=overwrite,
+        download=not no_download,
+    )
+    label_verb(labelling, quiet=quiet)
+
+
+@app.command()
 def report(
     out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
     gold: Annotated[Path | None, typer.Option("--gold", help="Expected answers to compare with.")] = None,

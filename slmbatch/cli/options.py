@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-RUNNING, ASKING, READING, OUTPUT = "Run", "Models", "Input", "Output"
+if TYPE_CHECKING:
+    from slmbatch.readers import ReadOptions
 
 Inputs = Annotated[list[str], typer.Argument(help="Files, folders or globs: tables, texts, HTML, mail, PDF.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder; the same folder again resumes.")]
@@ -61,3 +62,13 @@ class Flags:
     def of(cls, given: dict[str, Any]) -> Flags:
         """Pick the shared options out of a command's parameters."""
         return cls(**{one.name: given[one.name] for one in fields(cls)})
+
+
+def reading(
+    text_column: str | None, id_column: str | None, encoding: str, limit: int | None, workers: int | None
+) -> ReadOptions:
+    """Return how to read the input, as the options say."""
+    from slmbatch.readers import ReadOptions
+
+    chosen = {} if workers is None else {"workers": workers}
+    return ReadOptions(text_column=text_column, id_column=id_column, encoding=encoding, limit=limit, **chosen)

@@ -1,4 +1,4 @@
-"""`slmbatch train`: fit a head, and say how good it is."""
+"""`train` and `label`: fit a head and say how good it is; pick what to label next."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from slmbatch.run.label import Labelling, write_rows_to_label
 from slmbatch.run.train import Training, train_labels
 
 SHOWN = 20
@@ -22,6 +23,14 @@ def train_verb(training: Training, *, json_: bool, quiet: bool) -> None:
     if not quiet:
         typer.echo(card_text(card), err=True)
     typer.echo(training.out)
+
+
+def label_verb(labelling: Labelling, *, quiet: bool) -> None:
+    """Write the rows to label, and say what to do with them."""
+    rows = write_rows_to_label(labelling)
+    if not quiet:
+        typer.echo(f"{rows} rows: fill in the column `label`, then slmbatch train {labelling.out} -o HEAD", err=True)
+    typer.echo(labelling.out)
 
 
 def card_text(card: Mapping[str, Any]) -> str:

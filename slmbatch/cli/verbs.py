@@ -10,12 +10,12 @@ from typing import Any
 
 import typer
 
-from slmbatch.cli.options import Flags
+from slmbatch.cli.options import Flags, reading
 from slmbatch.cli.progress import Progress
 from slmbatch.engines.settings import parse_spec
 from slmbatch.errors import Unsettled
 from slmbatch.evaluate import Accuracy, compare
-from slmbatch.readers import ReadOptions, read
+from slmbatch.readers import read
 from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.report.summary import Summary, as_text, read_summary, summarise
 from slmbatch.run.answers import Task
@@ -38,7 +38,12 @@ CHARACTERS_PER_TOKEN = 4  # a rule of thumb for European languages
 def run_verb(task: Task, flags: Flags) -> None:
     """Classify or extract: plan, run, report."""
     config = load_config(flags.config)
-    plan = make_plan(task, _choices(flags), config, _reading(flags))
+    plan = make_plan(
+        task,
+        _choices(flags),
+        config,
+        reading(flags.text_column, flags.id_column, flags.encoding, flags.limit, flags.workers),
+    )
     if not flags.quiet:
         _warn(plan, config)
     if flags.dry_run:
@@ -71,16 +76,6 @@ def _choices(flags: Flags) -> Choices:
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
-    )
-
-
-def _reading(flags: Flags) -> ReadOptions:
-    return ReadOptions(
-        text_column=flags.text_column,
-        id_column=flags.id_column,
-        encoding=flags.encoding,
-        limit=flags.limit,
-        **({"workers": flags.workers} if flags.workers else {}),
     )
 
 

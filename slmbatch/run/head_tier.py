@@ -8,9 +8,10 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from slmbatch.engines.models import embeddings_folder
+from slmbatch.engines.settings import EngineSettings
 from slmbatch.errors import ConfigError, SlmbatchError
 from slmbatch.heads.folder import load_head
 from slmbatch.heads.head import Head
@@ -19,6 +20,9 @@ from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.types import Answer, Attempt, Document
+
+if TYPE_CHECKING:
+    from slmbatch.heads.embeddings import Embedder
 
 log = logging.getLogger("slmbatch")
 BATCHES = 4  # in flight: one is answered while the next ones gather
@@ -109,12 +113,18 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool) -> Callable[[], H
         check_labels(stored, task.labels, where)
 
     def load() -> Head:
-        from slmbatch.heads.embeddings import Embedder
-
-        folder = embeddings_folder(plan.settings.embeddings, download=download)
-        embedder = Embedder(folder, threads=plan.settings.threads or os.cpu_count() or 1)
+        embedder = sentence_model(plan.settings, download=download)
         if stored is None:
             return head_of_labels(task.labels, embedder)
         return load_classifier(stored, embedder, where)
 
     return load
+
+
+def sentence_model(settings: EngineSettings, *, download: bool) -> Embedder:
+    """Load the sentence model of a head's tier: the chosen one, else the pinned one."""
+    from slmbatch.heads.embeddings import Embedder
+
+    return Embedder(
+        embeddings_folder(settings.embeddings, download=download), threads=settings.threads or os.cpu_count() or 1
+    )

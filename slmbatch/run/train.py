@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -13,9 +12,10 @@ from typing import Any
 import polars as pl
 
 from slmbatch import __version__
-from slmbatch.engines.models import embeddings_folder
+from slmbatch.engines.settings import EngineSettings
 from slmbatch.errors import InputError, RunFolderError
 from slmbatch.heads.folder import DESCRIPTION
+from slmbatch.run.head_tier import sentence_model
 from slmbatch.tasks.labels import OTHER, LabelSet
 
 MIN_LABELS, FEWEST_ROWS = 2, 2
@@ -40,14 +40,12 @@ def train_labels(training: Training) -> dict[str, Any]:
 
     Raises InputError for rows that can't be used, RunFolderError when `out` holds something already.
     """
-    from slmbatch.heads.embeddings import Embedder
     from slmbatch.heads.fitting import fit_classifier
     from slmbatch.heads.texts import save_classifier
 
     _check_out(training)
     texts, labels = labelled_rows(training)
-    folder = embeddings_folder(training.embeddings, download=training.download)
-    embedder = Embedder(folder, threads=os.cpu_count() or 1)
+    embedder = sentence_model(EngineSettings(embeddings=training.embeddings), download=training.download)
     other = OTHER if training.labels is not None and training.labels.other else None
     classifier, quality = fit_classifier(texts, labels, embedder, other=other)
     card = {

@@ -91,3 +91,22 @@ def test_a_head_for_other_labels_is_refused(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.parquet", ["hello"])
     ran = slmbatch("classify", table, "--labels", "a,b", "-o", tmp_path / "out", "--model", f"head:{head}")
     said(ran, "label 'a' is in the head or in --labels, but not in both", "Train it again")
+
+
+def test_chosen_rows_go_through_a_person_into_a_head(tmp_path: Path) -> None:
+    texts = [row["text"] for row in ROWS]
+    table, chosen = write_table(tmp_path / "t.parquet", [*texts, texts[0]]), tmp_path / "todo.csv"
+    names = ",".join(entry["name"] for entry in ENTRIES)
+    ran = slmbatch("label", table, "--labels", names, "--n", "56", "-o", chosen)
+    assert (ran.code, ran.out) == (0, f"{chosen}\n"), ran.err
+    rows = pl.read_csv(chosen, infer_schema=False)
+    assert rows.columns == ["id", "source", "text", "label", "suggested", "confidence"]
+    assert len(set(rows["text"])) == len(rows) == 56
+    assert set(rows["text"]) <= set(texts)
+    known = {row["text"]: row["label"] for row in ROWS}
+    assert {known[text] for text in rows["text"]} == {entry["name"] for entry in ENTRIES}
+    rows.with_columns(pl.Series("label", [*[known[text] for text in rows["text"][:-1]], ""])).write_csv(chosen)
+    card = json.loads(slmbatch("train", chosen, "-o", tmp_path / "head", "--labels", LABELS, "--json").out)
+    assert card["rows"] == 55
+    said(slmbatch("label", table, "--labels", names, "-o", chosen), "is there already", "may hold labels")
+    said(slmbatch("label", table, "--labels", names, "-o", tmp_path / "todo.txt"), "neither .csv nor .parquet", "-o")
