@@ -1,0 +1,129 @@
+"""Heads against the same idea built from scikit-learn, on labelled sets: accuracy, calibration, CPU seconds.
+
+    python benchmarks/heads.py FOLDER/*/dev.parquet --examples 8 32 all
+
+Each file has the columns text and label. Folds are stratified; of each fold's training rows the first K of every label
+are used. The peer is TF-IDF (word 1-2, character 2-4 grams) and the same sentence embeddings, each with scikit-learn's
+logistic regression, and the geometric mean of the two; `names` compares embeddings of texts and label names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_union
+
+from slmbatch.engines.models import embeddings_folder
+from slmbatch.heads.embeddings import Embedder
+from slmbatch.heads.fitting import fit_classifier, quality
+from slmbatch.heads.texts import NamesHead
+from slmbatch.tasks.labels import Label, LabelSet
+from slmbatch.types import Document, Page
+
+TESTED = 1_000  # rows of a fold that are answered
+
+
+def peer(texts: Sequence[str], labels: Sequence[str], tested: Sequence[str], embedder: Embedder) -> np.ndarray:
+    """Probabilities (tested, labels sorted by name) of the geometric mean of two scikit-learn models."""
+    union = make_union(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True),
+    )
+    cut, cut_tested = [text[:4_000] for text in texts], [text[:4_000] for text in tested]
+    grams = LogisticRegression(C=10, max_iter=200).fit(union.fit_transform(cut), labels)
+    meaning = LogisticRegression(C=10, max_iter=500).fit(embedder.embed(texts), labels)
+    both = np.sqrt(grams.predict_proba(union.transform(cut_tested)) * meaning.predict_proba(embedder.embed(tested)))
+    return both / both.sum(axis=1, keepdims=True)
+
+
+def sampled(rows: np.ndarray, labels: Sequence[str], examples: str) -> list[int]:
+    """The first K rows of every label, or all."""
+    taken: Counter[str] = Counter()
+    chosen = []
+    for row in rows:
+        if examples == "all" or taken[labels[row]] < int(examples):
+            taken[labels[row]] += 1
+            chosen.append(int(row))
+    return chosen
+
+
+def scores(names: Sequence[str], told: np.ndarray, wanted: Sequence[str]) -> tuple[float, float, float]:
+    measured = quality(
+        names, told, np.array([names.index(label) if label in names else len(names) for label in wanted])
+    )
+    return measured.accuracy, measured.macro_f1, measured.calibration_error
+
+
+def compare(path: Path, examples: str, embedder: Embedder, *, folds: int, with_peer: bool) -> None:
+    table = pl.read_parquet(path).select("text", "label").drop_nulls()
+    texts, labels = table["text"].to_list(), table["label"].to_list()
+    ours, theirs, cpu = [], [], []
+    random = np.random.default_rng(20261123)
+    for train, test in StratifiedKFold(folds, shuffle=True, random_state=1).split(texts, labels):
+        chosen = sampled(random.permutation(train), labels, examples)
+        tested = random.permutation(test)[:TESTED]
+        rows, wanted = [texts[at] for at in chosen], [labels[at] for at in chosen]
+        asked, right = [texts[at] for at in tested], [labels[at] for at in tested]
+        embedder.embed(rows)
+        started = time.process_time()
+        classifier, _ = fit_classifier(rows, wanted, embedder)
+        cpu.append(time.process_time() - started)
+        ours.append(scores(classifier.labels, classifier.probabilities(asked, embedder), right))
+        if with_peer:
+            theirs.append(scores(classifier.labels, peer(rows, wanted, asked, embedder), right))
+    line = f"{path.parent.name:26} {examples:>4}  head " + " ".join(f"{one:.3f}" for one in np.mean(ours, axis=0))
+    line += f"  fit {np.mean(cpu):5.1f} CPU s without embeddings"
+    if theirs:
+        line += "  peer " + " ".join(f"{one:.3f}" for one in np.mean(theirs, axis=0))
+    print(line, flush=True)
+
+
+def names_alone(path: Path, embedder: Embedder) -> None:
+    """Accuracy of names with and without their words apart, against the plain cosine to the names as they are."""
+    table = (
+        pl.read_parquet(path)
+        .select("text", "label")
+        .drop_nulls()
+        .sample(TESTED, shuffle=True, seed=1, with_replacement=True)
+        .unique(maintain_order=True)
+    )
+    labels = sorted(set(table["label"]))
+    texts, wanted = table["text"].to_list(), np.array(table["label"].to_list())
+    documents = [Document(str(at), "", None, (Page(1, text),)) for at, text in enumerate(texts)]
+    head = NamesHead(LabelSet(tuple(Label(name) for name in labels)), embedder)
+    told = np.array([answer.label for answer in head.answer(documents)])
+    plain = np.array(labels)[(embedder.embed(texts) @ embedder.embed(labels).T).argmax(axis=1)]
+    print(
+        f"{path.parent.name:26} names head {np.mean(told == wanted):.3f}  plain cosine {np.mean(plain == wanted):.3f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sets", type=Path, nargs="+")
+    parser.add_argument("--examples", nargs="+", default=["8", "32", "all"])
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--names", action="store_true", help="only label names, no examples")
+    parser.add_argument("--no-peer", action="store_true")
+    given = parser.parse_args()
+    embedder = Embedder(embeddings_folder(None, download=True), threads=2)
+    print("accuracy, macro-F1, calibration error")
+    for path in given.sets:
+        if given.names:
+            names_alone(path, embedder)
+            continue
+        for examples in given.examples:
+            compare(path, examples, embedder, folds=given.folds, with_peer=not given.no_peer)
+
+
+if __name__ == "__main__":
+    main()
