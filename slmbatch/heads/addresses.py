@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from slmbatch.heads.candidates import Candidate
-from slmbatch.heads.parties import CONTACT, DOCUMENT, FORM, POSTCODE, REGISTRATION, STREET
+from slmbatch.heads.rows import NOTHING, Row, read_row
 from slmbatch.heads.sheet import Sheet
 
 ADDRESS_LINES, LONGEST_ADDRESS = 16, 6  # lines of the beginning, and of one address
@@ -19,42 +18,13 @@ ADDRESS_TRAITS = (
     "next_place_name", "inner_stops", "bracketed_next", "before_contact", "before_bracketed", "bracketed",
 )  # fmt: skip
 
-_PLACE = re.compile(
-    r"(?<!\w)(?:selangor|johor|kuala lumpur|penang|pulau pinang|perak|melaka|negeri sembilan|kedah|pahang|sabah|sarawak|"
-    r"malaysia|deutschland|germany|france|españa|italia|nederland|belgien|austria|österreich|schweiz|uk|usa|singapore)"
-    r"\W*$",
-    re.IGNORECASE,
-)
 _TAIL = re.compile(r"\s*(?:tel|fax|phone|hp|gst|\(|co\.? ?reg).*$", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What one line is made of."""
-
-    alpha: bool
-    street: bool
-    number: bool
-    comma: bool
-    postcode: bool
-    place: bool
-    contact: bool
-    document: bool
-    form: bool
-    registration: bool
-    bracketed: bool
-    digits: bool
-    ends_with_comma: bool
-    ends_with_stop: bool
-
-
-_NOTHING = _Row(*([False] * 14))
 
 
 def find_addresses(sheet: Sheet) -> list[Candidate]:
     """Return every run of up to LONGEST_ADDRESS lines near the top; a telephone number after one is left out."""
     limit = min(len(sheet.lines), ADDRESS_LINES)
-    rows = [_row(sheet.line_text(number)) for number in range(limit)]
+    rows = [read_row(sheet.line_text(number)) for number in range(limit)]
     found = []
     for first in range(limit):
         if not (rows[first].alpha or rows[first].number):
@@ -69,21 +39,10 @@ def find_addresses(sheet: Sheet) -> list[Candidate]:
     return found
 
 
-def _row(text: str) -> _Row:
-    digits = sum(map(str.isdigit, text))
-    return _Row(
-        any(map(str.isalpha, text)), STREET.search(text) is not None, text[:1].isdigit() or text[:2] in {"NO", "LO"},
-        "," in text, POSTCODE.search(text) is not None, _PLACE.search(text) is not None,
-        CONTACT.search(text) is not None, DOCUMENT.search(text) is not None, FORM.search(text) is not None,
-        REGISTRATION.match(text) is not None, text.startswith("("), digits * 2 > len(text), text.endswith(","),
-        text.endswith("."),
-    )  # fmt: skip
-
-
-def _traits(rows: Sequence[_Row], first: int, last: int) -> tuple[bool, ...]:
+def _traits(rows: Sequence[Row], first: int, last: int) -> tuple[bool, ...]:
     inner, start, end = rows[first : last + 1], rows[first], rows[last]
-    after = rows[last + 1] if last + 1 < len(rows) else _NOTHING
-    before = rows[first - 1] if first else _NOTHING
+    after = rows[last + 1] if last + 1 < len(rows) else NOTHING
+    before = rows[first - 1] if first else NOTHING
     lines = len(inner)
     return (
         start.street, start.number, start.comma, end.postcode, end.place, any(one.postcode for one in inner),

@@ -69,7 +69,8 @@ def find_amounts(sheet: Sheet) -> list[Candidate]:
         kept = sorted(read, key=lambda one: one.value.as_tuple().exponent != -2)[:MOST]
         read = sorted(kept, key=lambda one: (one.start, one.end))
     times = Counter(one.value for one in read)
-    built, ends = _arithmetic([one.value for one in read]), {one.end for one in read}
+    built = _arithmetic([one.value for one in read])
+    nexts = [*(one.start for one in read[1:]), len(sheet.text)]
     found = []
     for index, one in enumerate(read):
         line = sheet.line_at(one.start)
@@ -82,7 +83,7 @@ def find_amounts(sheet: Sheet) -> list[Candidate]:
             exponent == -2, exponent not in {0, -2}, exponent == 0, one.value < 0, one.value == 0,
             after.startswith("%") or before.endswith("@"), _marked(before, after),
             one.start - row.start < 4 and row.end - one.end < 4,
-            not any(one.end < end <= row.end for end in ends) if row.end - one.end < 60 else False,
+            nexts[index] >= row.end,
             times[one.value] > 1, index in built[0], index in built[1], again, digits > 8,
         )  # fmt: skip
         found.append(Candidate(one.start, one.end, one.value, line, tuple(map(float, traits))))
@@ -131,9 +132,9 @@ def find_dates(sheet: Sheet, *, day_first: bool) -> list[Candidate]:
     return found
 
 
-def find_identifiers(sheet: Sheet, *, day_first: bool) -> list[Candidate]:
-    """Return every word with a digit."""
-    dates = {place for one in scan_dates(sheet.text, day_first=day_first) for place in range(one.start, one.end)}
+def find_identifiers(sheet: Sheet, days: Sequence[Candidate]) -> list[Candidate]:
+    """Return every word with a digit. `days` are the dates of the sheet."""
+    dates = {place for one in days for place in range(one.start, one.end)}
     read = [(one.group(), one.start(), one.end()) for one in _IDENTIFIER.finditer(sheet.text)][:MOST]
     times = Counter(raw for raw, _, _ in read)
     found = []

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from slmbatch.heads.candidates import Candidate
-from slmbatch.heads.labels import Label, on_line
+from slmbatch.heads.labels import Label, by_line
 from slmbatch.heads.sheet import Sheet, Word
 
 LINES_ABOVE = 3
@@ -49,6 +49,7 @@ class Context:
 def read_context(sheet: Sheet, candidates: Sequence[Candidate], labels: Sequence[Label]) -> Context:
     """Look around every candidate. Candidates are in the order of the document."""
     ends = [label.end for label in labels]
+    printed = by_line(labels)
     ranks = _ranks(candidates)
     bits = np.zeros((7, len(candidates)), np.int64)
     numbers = np.zeros((5, len(candidates)))
@@ -65,7 +66,7 @@ def read_context(sheet: Sheet, candidates: Sequence[Candidate], labels: Sequence
             bits[1, index] = _earlier(labels, nearest, one.line)
         above = rows.get(one.line)
         if above is None:
-            above = rows[one.line] = _Above.of(sheet, labels, one.line)
+            above = rows[one.line] = _Above.of(sheet, printed, one.line)
         bits[3, index], bits[4, index], bits[5, index] = above.alone, above.any, above.section
         bits[2, index] = above.column(sheet, one, ranks[index])
         numbers[3, index] = above.head != ()
@@ -104,11 +105,13 @@ class _Above:
     distance: int
 
     @classmethod
-    def of(cls, sheet: Sheet, labels: Sequence[Label], line: int) -> _Above:
+    def of(cls, sheet: Sheet, labels: Mapping[int, Sequence[Label]], line: int) -> _Above:
         head: Sequence[Label] = ()
         alone = everywhere = section = distance = 0
         for back in range(1, min(SECTION_LINES, line) + 1):
-            there = on_line(labels, line - back)
+            there = labels.get(line - back, ())
+            if not there:
+                continue
             owners = [label.owners for label in there]
             if any(owners) and not section:
                 section, distance = next(one for one in reversed(owners) if one), back

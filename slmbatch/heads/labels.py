@@ -5,7 +5,6 @@ Labels of things that no leaf asks for (a telephone number, the change given) ar
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -107,12 +106,9 @@ def words(label: str) -> _Words:
     return tuple(folded(found.group()) for found in WORD.finditer(label))
 
 
-def on_line(labels: Sequence[Label], line: int) -> Sequence[Label]:
-    """Return the labels of one line."""
-    first = bisect_left(labels, line, key=_line)
-    last = bisect_left(labels, line + 1, key=_line)
-    return labels[first:last]
-
-
-def _line(label: Label) -> int:
-    return label.line
+def by_line(labels: Sequence[Label]) -> dict[int, list[Label]]:
+    """Return the labels of each line that has any."""
+    lines: dict[int, list[Label]] = {}
+    for label in labels:
+        lines.setdefault(label.line, []).append(label)
+    return lines

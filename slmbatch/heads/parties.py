@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from slmbatch.heads.candidates import Candidate
+from slmbatch.heads.rows import NOTHING, Row, read_row
 from slmbatch.heads.sheet import Sheet
 
-PARTY_LINES = 120  # of the beginning
+PARTY_LINES, LONGEST_NAME = 120, 120  # lines of the beginning, and characters
 PARTY_TRAITS = (
     "company_form", "all_capitals", "line_0", "line_1", "line_2", "line_3", "line_4_to_6", "later", "digits", "contact",
     "street", "postcode", "one_word", "two_to_six_words", "many_words", "two_lines", "address_next", "address_in_two",
@@ -20,93 +22,71 @@ PARTY_TRAITS = (
 )  # fmt: skip
 
 
-FORM = re.compile(
-    r"(?<!\w)(?:gmbh|mbh|ug|ag|kg|kgaa|ohg|gbr|se|e\.?\s?k\.?|e\.?\s?v\.?|co\. ?kg|ltd|limited|llc|llp|inc|corp|plc|"
-    r"sdn\.? ?bhd|s/b|bhd|pte|pty|s\.?a\.?r\.?l|sarl|sas|sasu|eurl|s\.a\.s|s\.?a\.?|s\.?l\.?|s\.l\.u|s\.?p\.?a\.?|spa|"
-    r"s\.?r\.?l\.?s?|snc|s\.n\.c|b\.?v\.?|n\.?v\.?|vof|v\.o\.f|enterprise|trading|a\.?g\.?|company|restaurant|restoran|"
-    r"mart|store|holdings|versicherungsverein|stiftung|genossenschaft)\.?(?!\w)",
-    re.IGNORECASE,
-)
-CONTACT = re.compile(
-    r"(?<!\w)(?:tel|telefon|telephone|phone|fax|telefax|mobil|mobile|hp|e-?mail|www|http|iban|bic|web)(?!\w)|@|"
-    r"\.com|\.de(?!\w)|[0-9]{2,3}-[0-9]{6,}",
-    re.IGNORECASE,
-)
-STREET = re.compile(
-    r"(?<!\w)(?:jalan|jln|jl|lorong|lot|no|persiaran|lebuh|taman|tmn|street|st|road|rd|avenue|ave|lane|blvd|rue|"
-    r"boulevard|place|via|viale|piazza|calle|avenida|plaza|block|blk|unit|level|floor|batu|kampung|kg)(?!\w)|"
-    r"stra(?:ß|ss)e|str\.|straat|weg(?!\w)|platz|allee|gasse|laan(?!\w)",
-    re.IGNORECASE,
-)
-POSTCODE = re.compile(r"(?<![\w.,/-])(?:[A-Z]{1,3}-?)?[0-9]{4,5}(?![\w./-])|(?<!\w)[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}")
-DOCUMENT = re.compile(
-    r"(?<!\w)(?:invoice|receipt|tax|bill|cash|date|total|gst|rechnung|facture|factura|fattura|factuur|page|seite|qty|"
-    r"amount|description|datum|betrag|welcome|thank|copy|original|order|cashier|table|vat|ust|nr|nummer|kunde)(?!\w)",
-    re.IGNORECASE,
-)
-REGISTRATION = re.compile(r"\(?(?:co\.?\s*(?:reg|no)|reg|roc|company|br)?[ .:no#]*[0-9]{4,}[ -]*[A-Z](?!\w)", re.IGNORECASE)
 _TRAILING = re.compile(r"\s*(?:\(\s*(?:co\.?[^()]*)?[0-9][0-9 -]*[A-Z]?[^()]*\)|\s[0-9]{5,}\s?-\s?[A-Z])[\s.]*$", re.IGNORECASE)
 _NAME_LABEL = re.compile(r"^(?:name|firma|company|nom|nombre|nome|naam)\s*:\s*", re.IGNORECASE)
+_WIDE = re.compile(r"\S+(?: {1,2}\S+)*")
+_HEAD = re.compile(r"[^,·•|;–]{3,}?(?=\s*(?:,|·|•|\||;| - | – ))")
 _PERSON = re.compile(r"^(?:herrn?|frau|mr|mrs|ms|m\.|mme|sr|sra|sig|dhr|mevr)\b", re.IGNORECASE)
 
 
 def find_parties(sheet: Sheet) -> list[Candidate]:
     """Return lines, and pairs of lines, as names; a registration number or a label at an end is left out."""
-    rows = [sheet.line_text(number) for number in range(min(len(sheet.lines), PARTY_LINES))]
-    times = Counter(row.casefold() for row in rows)
+    texts = [sheet.line_text(number) for number in range(min(len(sheet.lines), PARTY_LINES))]
+    rows = [read_row(text) for text in texts]
+    times = Counter(text.casefold() for text in texts)
     found: list[Candidate] = []
-    for number, row in enumerate(rows):
-        if not any(map(str.isalpha, row)):
+    for number, text in enumerate(texts):
+        if not rows[number].alpha:
             continue
-        start = sheet.lines[number].start
-        spans = [(start, start + len(row), 0.0)]
-        if number + 1 < len(rows) and len(row) < 60 and any(map(str.isalpha, rows[number + 1])):
-            spans.append((start, sheet.lines[number + 1].end, 0.0))
-        spans += [(start + left, start + right, 1.0) for left, right in _parts(row)]
-        seen = set()
-        for first, last, part in spans:
-            raw = sheet.text[first:last]
-            named = _NAME_LABEL.match(raw)
-            first += named.end() if named else 0
-            tail = _TRAILING.search(sheet.text[first:last])
-            last = first + tail.start() if tail else last
-            raw = sheet.text[first:last]
-            if (first, last) in seen or len(raw) > 120 or not any(map(str.isalpha, raw)):
-                continue
-            seen.add((first, last))
-            marks = (part, float(named is not None), float(tail is not None), float(times[row.casefold()] > 1))
-            value = " ".join(raw.split())
-            found.append(Candidate(first, last, value, number, _party(value, number, rows, marks, two="\n" in raw)))
+        repeated = times[text.casefold()] > 1
+        for start, end, part in _spans(sheet, rows, number, text):
+            name = _name(sheet, (start, end), rows, number, marks=(part, repeated))
+            if name is not None and not any(name.start == one.start and name.end == one.end for one in found[-4:]):
+                found.append(name)
     return found
 
 
-def _parts(row: str) -> list[tuple[int, int]]:
-    """Cut a line at wide gaps, and before its first comma or dot in the middle."""
-    cuts = [(one.start(), one.end()) for one in re.finditer(r"\S+(?: {1,2}\S+)*", row)] if "   " in row else []
-    head = re.match(r"[^,·•|;–]{3,}?(?=\s*(?:,|·|•|\||;| - | – ))", row)
-    return [*cuts, *([head.span()] if head else [])]
+def _spans(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield the line, the line with the next one, and the parts of the line; whether each is only a part."""
+    start = sheet.lines[number].start
+    yield start, start + len(text), False
+    if number + 1 < len(rows) and len(text) < 60 and rows[number + 1].alpha:
+        yield start, sheet.lines[number + 1].end, False
+    if "   " in text:
+        yield from ((start + one.start(), start + one.end(), True) for one in _WIDE.finditer(text))
+    head = _HEAD.match(text)
+    if head:
+        yield start, start + head.end(), True
 
 
-def _party(
-    value: str, number: int, rows: list[str], marks: tuple[float, float, float, float], *, two: bool
+def _name(
+    sheet: Sheet, span: tuple[int, int], rows: Sequence[Row], number: int, *, marks: tuple[bool, bool]
+) -> Candidate | None:
+    first, last = span
+    raw = sheet.text[first:last]
+    named = _NAME_LABEL.match(raw)
+    first += named.end() if named else 0
+    tail = _TRAILING.search(sheet.text[first:last]) if any(map(str.isdigit, raw)) else None
+    last = first + tail.start() if tail else last
+    raw = sheet.text[first:last]
+    if len(raw) > LONGEST_NAME or not any(map(str.isalpha, raw)):
+        return None
+    value = " ".join(raw.split())
+    traits = _traits(value, number, rows, two="\n" in raw, marks=(*marks, named is not None, tail is not None))
+    return Candidate(first, last, value, number, tuple(map(float, traits)))
+
+
+def _traits(
+    value: str, number: int, rows: Sequence[Row], *, two: bool, marks: tuple[bool, bool, bool, bool]
 ) -> tuple[float, ...]:
-    part, named, tail, repeated = marks
-    after = rows[number + 1 + two : number + 4 + two]
-    next_1, next_2 = (after + ["", ""])[:2]
-    count = len(value.split())
-    digits = sum(map(str.isdigit, value))
-    form = FORM.search(value) is not None
-    traits = (
-        form, value.isupper(), number == 0, number == 1, number == 2, number == 3, 4 <= number <= 6, number > 6,
-        digits / len(value), CONTACT.search(value) is not None, STREET.search(value) is not None,
-        POSTCODE.search(value) is not None, count == 1, 2 <= count <= 6, count > 8, two, _is_address(next_1),
-        _is_address(next_2), named, REGISTRATION.match(next_1) is not None, repeated,
-        DOCUMENT.search(value) is not None, part, not (value[-1].isalnum() or value[-1] in ".)"),
-        not form and not two and bool(FORM.match(next_1)), _PERSON.match(value) is not None, tail,
-        number > 0 and FORM.search(rows[number - 1]) is not None,
+    part, repeated, named, tail = marks
+    own = read_row(value) if part or tail or two else rows[number]
+    next_1, next_2 = (rows[at] if at < len(rows) else NOTHING for at in (number + 1 + two, number + 2 + two))
+    count = value.count(" ") + 1
+    return (
+        own.form, value.isupper(), number == 0, number == 1, number == 2, number == 3, 4 <= number <= 6, number > 6,
+        sum(map(str.isdigit, value)) / len(value), own.contact, own.street, own.postcode, count == 1, 2 <= count <= 6,
+        count > 8, two, next_1.address, next_2.address, named, next_1.registration, repeated, own.document, part,
+        not (value[-1].isalnum() or value[-1] in ".)"), not own.form and not two and next_1.form_first,
+        _PERSON.match(value) is not None, tail, number > 0 and rows[number - 1].form,
     )  # fmt: skip
-    return tuple(map(float, traits))
-
-
-def _is_address(row: str) -> bool:
-    return STREET.search(row) is not None or POSTCODE.search(row) is not None

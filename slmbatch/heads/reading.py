@@ -97,7 +97,7 @@ class Reader:
             case HintKind.DATE:
                 return find_dates(sheet, day_first=self._day_first)
             case HintKind.IDENTIFIER:
-                return find_identifiers(sheet, day_first=self._day_first)
+                return find_identifiers(sheet, find_dates(sheet, day_first=self._day_first))
             case HintKind.PARTY:
                 return find_parties(sheet)
             case HintKind.ADDRESS:
