@@ -15,15 +15,24 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from field_data import Labelled, load_einvoice, load_sroie
 
-from slmbatch.heads.features import LABEL_FEATURES, NONE_FEATURES, TRAITS, feature_names
+from slmbatch.heads.features import NONE_FEATURES, feature_names
 from slmbatch.heads.fields import choose
-from slmbatch.heads.fit_fields import NO_CALIBRATION, calibrate, fit_scorer, judged, read_labelled, split
+from slmbatch.heads.fit_fields import (
+    NO_CALIBRATION,
+    Judgement,
+    calibrate,
+    fit_scorer,
+    general,
+    judged,
+    read_labelled,
+    split,
+)
 from slmbatch.heads.reading import Reader
 from slmbatch.heads.scorer import CALIBRATION_FEATURES, Scorer
 from slmbatch.heads.sums import equations
 from slmbatch.tasks.hints import HintKind
 
-FOLDS, RIDGE = 5, 3.0
+FOLDS = 5
 # No public set has texts without a type: written by hand.
 TEXT = {
     "features": {"same_line": 1.0, "own_left_touching": 3.0, "own_alone": 2.0, "unlabelled": -9.0},
@@ -39,31 +48,30 @@ class Fitting:
         self.sets = sets
         self.readers = [Reader(one.schema) for one in sets]
         self.labelled = [
-            read_labelled(reader, one.documents, one.gold, day_first=one.schema.day_first)
+            read_labelled(reader, one.documents, one.gold, one.vendors)
             for reader, one in zip(self.readers, sets, strict=True)
         ]
         self.folds = [split(one.vendors, FOLDS) for one in sets]
 
     def fit(self, without: int | None) -> dict[HintKind, Scorer]:
         """Fit on all folds but one."""
-        views: dict[HintKind, list] = {}
-        right: dict[HintKind, list] = {}
+        known: dict[HintKind, list] = {}
         for reader, labelled, folds in zip(self.readers, self.labelled, self.folds, strict=True):
             for index, fold in enumerate(folds):
                 for target in reader.targets:
                     if fold != without and target.path in labelled.right[index]:
-                        views.setdefault(target.hint.kind, []).append(labelled.views[index][target.path])
-                        right.setdefault(target.hint.kind, []).append(labelled.right[index][target.path])
+                        marks = labelled.right[index][target.path]
+                        one = labelled.views[index][target.path], marks, labelled.shares[index]
+                        known.setdefault(target.hint.kind, []).append(one)
         scorers = {}
-        for kind, some in views.items():
-            general = len(TRAITS[kind]) + len(LABEL_FEATURES)
-            keep = (np.arange(len(feature_names(kind))) < general).astype(float)
-            scorers[kind] = fit_scorer(some, right[kind], [], ridge=RIDGE, keep=keep)
+        for kind, some in known.items():
+            views, right, shares = zip(*some, strict=True)
+            scorers[kind] = fit_scorer(views, right, shares, words=[], keep=general(kind))
         return scorers
 
-    def out_of_fold(self) -> dict[HintKind, list[tuple[np.ndarray, bool]]]:
+    def out_of_fold(self) -> dict[HintKind, list[Judgement]]:
         """Judge every document by scorers that haven't seen its vendor."""
-        rows: dict[HintKind, list[tuple[np.ndarray, bool]]] = {}
+        rows: dict[HintKind, list[Judgement]] = {}
         for fold in range(FOLDS):
             kinds = self.fit(fold)
             for reader, labelled, folds, one in zip(self.readers, self.labelled, self.folds, self.sets, strict=True):

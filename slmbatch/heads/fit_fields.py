@@ -10,13 +10,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from slmbatch.errors import ModelError, TaskError
-from slmbatch.heads.agree import Expected, letters
-from slmbatch.heads.features import NONE_FEATURES, feature_names
+from slmbatch.heads.agree import LIKENESS, Expected, letters
+from slmbatch.heads.features import LABEL_FEATURES, NONE_FEATURES, TRAITS, feature_names
 from slmbatch.heads.fields import Chosen, FieldHead, choose
 from slmbatch.heads.folder import Stored
 from slmbatch.heads.reading import Reader, Target, View
@@ -41,6 +41,8 @@ MOST_WORDS, WORD_DOCUMENTS = 150, 4  # words that a leaf's weights may know, and
 FEWEST = 8  # documents with a leaf's value, below which the shipped weights stay
 NO_CALIBRATION = np.array([0.0, 1.0, 0.0, 0.0])  # the model's own probability
 
+Judgement: TypeAlias = tuple[Matrix, bool]  # a calibration row, and whether it was right
+
 
 @dataclass(slots=True)
 class Labelled:
@@ -48,6 +50,7 @@ class Labelled:
 
     views: list[dict[str, View]] = field(default_factory=list)
     right: list[dict[str, Matrix]] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
 
 
 def fit_fields(
@@ -63,13 +66,14 @@ def fit_fields(
     there is nothing to learn from.
     """
     reader = Reader(schema)
-    labelled = read_labelled(reader, documents, gold, day_first=schema.day_first)
+    vendors = groups or [_first_line(document) for document in documents]
+    labelled = read_labelled(reader, documents, gold, vendors)
     if not any(labelled.right):
         raise TaskError("no document has a value for a field of the schema.", "Check the names in the expected values.")
-    folds = split(groups or [_first_line(document) for document in documents])
+    folds = split(vendors)
     shipped = kind_scorers(reader.targets)
     sums = equations(schema)
-    rows: dict[str, list[tuple[Matrix, bool]]] = {target.path: [] for target in reader.targets}
+    rows: dict[str, list[Judgement]] = {target.path: [] for target in reader.targets}
     for fold in range(FOLDS):
         train = [index for index, one in enumerate(folds) if one != fold]
         scorers = shipped | _fit(reader.targets, labelled, train)
@@ -104,16 +108,17 @@ _PARTS = ("weights", "none", "calibration", "words")
 
 
 def read_labelled(
-    reader: Reader, documents: Sequence[Document], gold: Sequence[Mapping[str, object]], *, day_first: bool
+    reader: Reader, documents: Sequence[Document], gold: Sequence[Mapping[str, object]], vendors: Sequence[str]
 ) -> Labelled:
     """Read documents and mark the right candidates: one entry per candidate, none's last."""
-    labelled = Labelled()
+    sizes = Counter(vendors)
+    labelled = Labelled(shares=[sizes[vendor] ** -0.5 for vendor in vendors])
     for document, values in zip(documents, gold, strict=True):
         _, views = reader.read(document, words=True)
         right = {}
         for target in reader.targets:
             if target.path in values and target.path in views:
-                right[target.path] = _right(views[target.path], values[target.path], target.hint.kind, day_first)
+                right[target.path] = _right(views[target.path], values[target.path], target.hint.kind, reader.day_first)
         labelled.views.append(views)
         labelled.right.append(right)
     return labelled
@@ -152,8 +157,23 @@ def _fit(targets: Sequence[Target], labelled: Labelled, train: Iterable[int]) ->
         if sum(not labelled.right[index][target.path][-1] for index in known) >= FEWEST:
             views = [labelled.views[index][target.path] for index in known]
             right = [labelled.right[index][target.path] for index in known]
-            scorers[target.path] = fit_scorer(views, right, _vocabulary(views), ridge=RIDGE)
+            shares = [labelled.shares[index] for index in known]
+            words, keep = _allowed(target.hint.kind, views)
+            scorers[target.path] = fit_scorer(views, right, shares, words=words, keep=keep)
     return scorers
+
+
+def _allowed(kind: HintKind, views: Sequence[View]) -> tuple[list[str], Matrix]:
+    """Return the words and mask the features that a leaf of a kind may use.
+
+    Names and addresses aren't told by the words around them nor by their order: those would be the vendors'.
+    """
+    return ([], general(kind)) if kind in LIKENESS else (_vocabulary(views), np.ones(len(feature_names(kind))))
+
+
+def general(kind: HintKind) -> Matrix:
+    """Mask the features that mean the same for every leaf of a kind."""
+    return (np.arange(len(feature_names(kind))) < len(TRAITS[kind]) + len(LABEL_FEATURES)).astype(np.float64)
 
 
 def _vocabulary(views: Sequence[View]) -> list[str]:
@@ -162,38 +182,39 @@ def _vocabulary(views: Sequence[View]) -> list[str]:
 
 
 def fit_scorer(
-    views: Sequence[View], right: Sequence[Matrix], words: Sequence[str], *, ridge: float, keep: Matrix | None = None
+    views: Sequence[View], right: Sequence[Matrix], shares: Sequence[float], *, words: Sequence[str], keep: Matrix
 ) -> Scorer:
     """Fit one scorer; `keep` masks the features that it may use."""
     place = {word: index for index, word in enumerate(words)}
     width = views[0].rows.shape[1]
     examples = []
-    for view, marks in zip(views, right, strict=True):
+    for view, marks, share in zip(views, right, shares, strict=True):
         count = len(view.candidates)
         rows = np.zeros((count + 1, width + len(words) + len(NONE_FEATURES)))
-        rows[:count, :width] = view.rows if keep is None else view.rows * keep
+        rows[:count, :width] = view.rows * keep
         for index, around in enumerate(view.around):
             for word in around:
                 if word in place:
                     rows[index, width + place[word]] = 1.0
         rows[count, width + len(words) :] = view.none
-        examples.append(Example(rows, marks.astype(bool)))
-    weights = fit_weights(examples, ridge=ridge)
+        examples.append(Example(rows, marks.astype(bool), share))
+    weights = fit_weights(examples, ridge=RIDGE)
     known = dict(zip(words, weights[width : width + len(words)].tolist(), strict=True))
     return Scorer(weights[:width], weights[width + len(words) :], known, NO_CALIBRATION)
 
 
-def judged(chosen: Chosen, right: Matrix) -> tuple[Matrix, bool]:
+def judged(chosen: Chosen, right: Matrix) -> Judgement:
     """Return the calibration's row of one chosen candidate and whether it was right."""
     row = calibration_row(chosen.probability, adds_up=chosen.adds_up, labelled=chosen.labelled)
     return row, bool(right[chosen.index])
 
 
-def calibrate(rows: Sequence[tuple[Matrix, bool]], prior: Matrix) -> Matrix:
-    """Fit the confidence's curve; without rows it is the prior."""
-    if not rows:
+def calibrate(judgements: Sequence[Judgement], prior: Matrix) -> Matrix:
+    """Fit the confidence's curve; without judgements it is the prior."""
+    if not judgements:
         return prior
-    return fit_calibration(np.array([row for row, _ in rows]), np.array([right for _, right in rows]), prior=prior)
+    rows, right = (np.array(column) for column in zip(*judgements, strict=True))
+    return fit_calibration(rows, right, prior=prior)
 
 
 def _described(schema: Schema) -> list[list[object]]:

@@ -50,13 +50,18 @@ def _spans(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterato
     """Yield the line, the line with the next one, and the parts of the line; whether each is only a part."""
     start = sheet.lines[number].start
     yield start, start + len(text), False
-    if number + 1 < len(rows) and len(text) < 60 and rows[number + 1].alpha:
+    if number + 1 < len(rows) and len(text) < 60 and _goes_on(rows[number + 1]):
         yield start, sheet.lines[number + 1].end, False
     if "   " in text:
         yield from ((start + one.start(), start + one.end(), True) for one in _WIDE.finditer(text))
     head = _HEAD.match(text)
     if head:
         yield start, start + head.end(), True
+
+
+def _goes_on(row: Row) -> bool:
+    """Whether a name that began on the line before could go on here."""
+    return row.alpha and not (row.contact or row.document or row.postcode or row.registration or row.bracketed)
 
 
 def _name(

@@ -62,7 +62,7 @@ class Reader:
 
     def __init__(self, schema: Schema) -> None:
         self.targets = targets(schema)
-        self._day_first = schema.day_first
+        self.day_first = schema.day_first
         self._labels = Labels([target.hint.labels for target in self.targets])
 
     def read(self, document: Document, *, words: bool = False) -> tuple[Sheet, dict[str, View]]:
@@ -95,9 +95,9 @@ class Reader:
             case HintKind.AMOUNT:
                 return find_amounts(sheet)
             case HintKind.DATE:
-                return find_dates(sheet, day_first=self._day_first)
+                return find_dates(sheet, day_first=self.day_first)
             case HintKind.IDENTIFIER:
-                return find_identifiers(sheet, find_dates(sheet, day_first=self._day_first))
+                return find_identifiers(sheet, find_dates(sheet, day_first=self.day_first))
             case HintKind.PARTY:
                 return find_parties(sheet)
             case HintKind.ADDRESS:

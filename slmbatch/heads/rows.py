@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 FORMS = frozenset(
     "gmbh mbh ug ag kg kgaa ohg gbr se ek ev ltd limited llc llp inc corp plc sdn bhd sb pte pty sarl sas sasu eurl sa "
@@ -28,6 +29,7 @@ PLACES = frozenset(
     "france españa spain italia italy nederland netherlands belgien belgium austria österreich schweiz uk usa "
     "singapore".split()
 )
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+")
 _POSTCODE = re.compile(r"(?<![\w.,/-])(?:[A-Z]{1,3}-?)?[0-9]{4,5}(?![\w./-])|(?<!\w)[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}")
 _TELEPHONE = re.compile(r"[0-9]{2,3}-[0-9]{6,}")
@@ -63,13 +65,14 @@ class Row:
 NOTHING = Row(*([False] * 15))
 
 
+@lru_cache(maxsize=4096)
 def read_row(text: str) -> Row:
     """Tell what a line without blanks around it is made of."""
     lower = text.lower()
     words = _WORD.findall(lower)
     known = frozenset(words)
     bare = _WORD.findall(lower.replace(".", "").replace("/", "")) if "." in lower or "/" in lower else words
-    numeric = any(map(str.isdigit, text))
+    numeric = _DIGIT.search(text) is not None
     return Row(
         alpha=any(map(str.isalpha, text)),
         street=not known.isdisjoint(STREETS) or any(word.endswith(_STREET_ENDS) for word in words),

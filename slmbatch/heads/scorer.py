@@ -16,6 +16,7 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float64]
 CALIBRATION_FEATURES = ("bias", "logit", "adds_up", "labelled")
 STEPS, RATE = 250, 0.08  # of Adam, over all rows at once
+DOUBT = 1.0
 _LIMIT = 8.0  # a probability's logit is cut here: beyond 0.9997 there is nothing to tell apart
 
 
@@ -43,10 +44,14 @@ class Scorer:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One leaf of one document: the candidates' rows, none's last, and which are right. `group` is the vendor."""
+    """One leaf of one document: the candidates' rows, none's last, and which are right.
+
+    `weight` is less than 1 where a vendor has many documents, which are much alike.
+    """
 
     rows: Matrix
     right: npt.NDArray[np.bool_]
+    weight: float
 
 
 def probabilities(logits: Matrix) -> Matrix:
@@ -69,6 +74,7 @@ def fit_weights(examples: Sequence[Example], *, ridge: float) -> Matrix:
     sizes = [len(example.rows) for example in examples]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     groups = np.repeat(np.arange(len(sizes)), sizes)
+    share = np.array([example.weight for example in examples])[groups]
     weights, mean, square = (np.zeros(rows.shape[1]) for _ in range(3))
     for step in range(1, STEPS + 1):
         logits = rows @ weights
@@ -77,7 +83,7 @@ def fit_weights(examples: Sequence[Example], *, ridge: float) -> Matrix:
         chance = odds / np.add.reduceat(odds, starts)[groups]
         wanted = odds * right + 1e-12
         wanted /= np.add.reduceat(wanted, starts)[groups]
-        gradient = (rows.T @ (chance - wanted) + ridge * weights) / len(sizes)
+        gradient = (rows.T @ (share * (chance - wanted)) + ridge * weights) / len(sizes)
         mean = 0.9 * mean + 0.1 * gradient
         square = 0.99 * square + 0.01 * gradient**2
         weights -= RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
@@ -85,11 +91,16 @@ def fit_weights(examples: Sequence[Example], *, ridge: float) -> Matrix:
 
 
 def fit_calibration(rows: Matrix, right: npt.NDArray[np.bool_], *, prior: Matrix, ridge: float = 1.0) -> Matrix:
-    """Fit a logistic curve over CALIBRATION_FEATURES by Newton's method; few rows leave it near the prior."""
+    """Fit a logistic curve over CALIBRATION_FEATURES by Newton's method; few rows leave it near the prior.
+
+    DOUBT more wrong answers than were seen, spread over all rows, keep a few right ones from looking like certainty.
+    """
     weights = prior.astype(np.float64).copy()
+    doubt = DOUBT / len(rows)
+    share, wanted = 1.0 + doubt, right.astype(np.float64)
     for _ in range(25):
         chance = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
-        gradient = rows.T @ (chance - right) + ridge * (weights - prior)
-        curvature = (rows.T * (chance * (1 - chance))) @ rows + ridge * np.eye(rows.shape[1])
+        gradient = rows.T @ (share * chance - wanted) + ridge * (weights - prior)
+        curvature = (rows.T * (share * chance * (1 - chance))) @ rows + ridge * np.eye(rows.shape[1])
         weights -= np.linalg.solve(curvature, gradient)
     return np.asarray(weights)
