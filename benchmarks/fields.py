@@ -14,11 +14,12 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from field_data import Labelled, load_einvoice, load_sroie
-from fit_shipped_fields import FOLDS, NO_CALIBRATION, Fitting, calibrate
+from fit_shipped_fields import FOLDS, Fitting
 
 from slmbatch.evaluate import same
 from slmbatch.heads.agree import LIKENESS, Expected
@@ -50,7 +51,14 @@ def judge(head: FieldHead, one: Labelled, chosen: list[int], *, show: bool = Fal
             )
             judged.append((path, right, leaf.confidence if leaf else None))
             if show and not right:
-                print(one.documents[index].id, path, "expected", repr(value), "found", leaf and (leaf.raw, leaf.confidence))
+                print(
+                    one.documents[index].id,
+                    path,
+                    "expected",
+                    repr(value),
+                    "found",
+                    leaf and (leaf.raw, leaf.confidence),
+                )
     return judged
 
 
@@ -105,7 +113,9 @@ def refitted(fitting: Fitting, position: int, fold: int) -> FieldHead:
     schema = fitting.sets[position].schema
     shipped = kind_scorers(targets(schema))
     scorers = {
-        target.path: Scorer(kinds[target.hint.kind].weights, kinds[target.hint.kind].none, {}, shipped[target.path].calibration)
+        target.path: Scorer(
+            kinds[target.hint.kind].weights, kinds[target.hint.kind].none, {}, shipped[target.path].calibration
+        )
         for target in targets(schema)
     }
     return FieldHead(schema, scorers, fingerprint="")
@@ -118,7 +128,8 @@ def speed(one: Labelled, head: FieldHead) -> None:
     start = time.process_time()
     head.answer(documents)
     seconds = time.process_time() - start
-    print(f"{one.name}: {len(documents) / seconds:.0f} documents/s of CPU time, {1000 * seconds / len(documents):.1f} ms each")
+    rate, each_ms = len(documents) / seconds, 1000 * seconds / len(documents)
+    print(f"{one.name}: {rate:.0f} documents/s of CPU time, {each_ms:.1f} ms each")
 
 
 def main() -> None:
@@ -134,13 +145,15 @@ def main() -> None:
     fitting = Fitting(sets) if "refitted" in wanted else None
     for position, one in enumerate(sets):
         designed = [index for index, ok in enumerate(one.designed) if ok]
-        print(f"\n== {one.name}: {len(designed)} documents of {len({one.vendors[index] for index in designed})} vendors")
+        vendors = len({one.vendors[index] for index in designed})
+        print(f"\n== {one.name}: {len(designed)} documents of {vendors} vendors")
         if "shipped" in wanted:
             told("rules as shipped", judge(rules_head(one.schema), one, designed, show=options.show))
         if fitting:
-            told("rules, other vendors", measured(one, lambda fold: refitted(fitting, position, fold), show=options.show))  # noqa: B023
+            head_of: Callable[[int], FieldHead] = partial(refitted, fitting, position)
+            told("rules, other vendors", measured(one, head_of, show=options.show))
         if "trained" in wanted:
-            told("trained, other vendors", measured(one, lambda fold: trained(one, fold), show=options.show))  # noqa: B023
+            told("trained, other vendors", measured(one, partial(trained, one), show=options.show))
         if "speed" in wanted:
             speed(one, rules_head(one.schema))
 

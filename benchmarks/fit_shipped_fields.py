@@ -1,6 +1,6 @@
 """Fit slmbatch/heads/fields.json: one scorer for each kind of leaf, over leaves, sets and languages together.
 
-    python benchmarks/fit_shipped_fields.py --sroie DIR --einvoice DIR
+python benchmarks/fit_shipped_fields.py --sroie DIR --einvoice DIR
 """
 
 from __future__ import annotations
@@ -88,9 +88,7 @@ class Fitting:
 
 def written(names: tuple[str, ...], weights: np.ndarray) -> dict[str, float]:
     """Weights by name, without zeros."""
-    return {
-        name: round(float(one), 4) for name, one in zip(names, weights, strict=True) if round(float(one), 4) != 0
-    }
+    return {name: round(float(one), 4) for name, one in zip(names, weights, strict=True) if round(float(one), 4) != 0}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from slmbatch.checks.amounts import scan_amounts
 from slmbatch.checks.currencies import marks_money, parse_currency
@@ -21,6 +22,7 @@ MOST = 300  # candidates of one kind; those with cents go first, then the order 
 AMOUNT_TRAITS = (
     "cents", "other_decimals", "whole", "negative", "zero", "percent", "money_mark", "alone", "last_on_line",
     "repeated", "sum_of_near", "difference_of_next", "second_reading", "long_digits",
+    "inside_longer",
 )  # fmt: skip
 DATE_TRAITS = ("time_follows", "plausible_year", "repeated", "alone", "earliest", "latest")
 IDENTIFIER_TRAITS = (
@@ -42,12 +44,15 @@ _IBAN_LENGTHS = dict(
     )
 )
 _VAT = re.compile(
-    r"(?<!\w)(?:ATU|AT U|CHE|AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|GR|HR|HU|IE|IT|LT|LU|LV|MT|NL|NO|PL|PT|RO|SE|SI|SK|XI)"
-    r"[ .-]?[0-9A-Z](?:[ .-]?[0-9A-Z]){6,12}(?!\w)"
+    r"(?<!\w)(?:ATU|AT U|CHE|AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|GR|HR|HU|IE|IT|"
+    r"LT|LU|LV|MT|NL|NO|PL|PT|RO|SE|SI|SK|XI)[ .-]?[0-9A-Z](?:[ .-]?[0-9A-Z]){6,12}(?!\w)"
 )
 _TAX_NUMBER = re.compile(r"(?<![\w/.-])[0-9](?:[/ -]?[0-9]){8,13}(?![\w/])|(?<!\w)[A-Z][0-9]{7,8}[A-Z]?(?!\w)")
 _VAT_DIGITS = {"DE": 9, "AT": 8, "BE": 10, "IT": 11, "FR": 11, "NL": 10, "GB": 9, "CH": 9, "ES": 8, "PL": 10, "LU": 8}
-_CURRENCY = re.compile(r"(?<![^\W\d_])(?:[A-Z]{3}|(?:US|CA|AU|NZ|HK)?\$|[€£₹₺₽₩₪]|RM|SFr\.?|Fr\.|zł|Kč|(?i:euro))(?![^\W\d_])")
+_CURRENCY = re.compile(
+    r"(?<![^\W\d_])(?:[A-Z]{3}|(?:US|CA|AU|NZ|HK)?\$|[€£₹₺₽₩₪]|RM|SFr\.?|Fr\.|zł|Kč|(?i:euro))(?![^\W\d_])"
+)
+_SIGNS = frozenset("$€£")
 _TIME = re.compile(r"[ ,T-]{0,3}[0-2]?[0-9][:.h][0-5][0-9]")
 
 
@@ -70,6 +75,7 @@ def find_amounts(sheet: Sheet) -> list[Candidate]:
         read = sorted(kept, key=lambda one: (one.start, one.end))
     times = Counter(one.value for one in read)
     built = _arithmetic([one.value for one in read])
+    inner = _inside(sheet.text, [(one.start, one.end) for one in read])
     nexts = [*(one.start for one in read[1:]), len(sheet.text)]
     found = []
     for index, one in enumerate(read):
@@ -85,16 +91,25 @@ def find_amounts(sheet: Sheet) -> list[Candidate]:
             one.start - row.start < 4 and row.end - one.end < 4,
             nexts[index] >= row.end,
             times[one.value] > 1, index in built[0], index in built[1], again, digits > 8,
+            (one.start, one.end) in inner,
         )  # fmt: skip
         found.append(Candidate(one.start, one.end, one.value, line, tuple(map(float, traits))))
     return found
 
 
 def _marked(before: str, after: str) -> bool:
-    return bool(
-        (before and (marks_money(before.split()[-1]) or before[-1] in "$€£"))
-        or (after and (marks_money(after.split()[0]) or after[0] in "$€£"))
-    )
+    left = before.rsplit(maxsplit=1)[-1] if before else ""
+    right = after.split(maxsplit=1)[0] if after else ""
+    return left[-1:] in _SIGNS or right[:1] in _SIGNS or marks_money(left) or marks_money(right)
+
+
+def _inside(text: str, places: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return the places that lie in a longer number: "535,20" in "33 535,20"."""
+    spaced = [place for place in places if any(map(str.isspace, text[slice(*place)].strip("- ()")))]
+    inner = set()
+    for start, end in spaced:
+        inner |= {one for one in places if start <= one[0] and one[1] <= end and one != (start, end)}
+    return inner
 
 
 def _arithmetic(values: Sequence[Decimal]) -> tuple[set[int], set[int]]:
@@ -109,7 +124,7 @@ def _arithmetic(values: Sequence[Decimal]) -> tuple[set[int], set[int]]:
         if any(value - one in near and value != 2 * one for one in near):
             sums.add(index)
         following = [one for _, one in known[position + 1 : position + 5]]
-        pairs = zip(following, following[1:], strict=False)
+        pairs = pairwise(following)
         if any(cash - change == value and change for cash, change in pairs):
             differences.add(index)
     return sums, differences
@@ -183,7 +198,7 @@ def find_vats(sheet: Sheet) -> list[Candidate]:
     shapes += [(one, False) for one in _TAX_NUMBER.finditer(sheet.text)]
     times = Counter(one.group() for one, _ in shapes)
     found = []
-    for one, country in shapes[:MOST]:
+    for one, country in sorted(shapes[:MOST], key=lambda shape: shape[0].start()):
         raw, (start, end) = one.group(), one.span()
         digits = sum(map(str.isdigit, raw))
         if digits < 7 or any(first <= start < last for first, last in ibans):

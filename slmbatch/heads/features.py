@@ -64,7 +64,7 @@ def features(
     order = _order(candidates, lines)
     labels = _labels(context, np.int64(1 << leaf))
     own = (labels[:, 0] + labels[:, 5] + labels[:, 6]) > 0
-    picks = _picks(candidates, own, pick, order)
+    picks = _picks(candidates, own, pick)
     unlabelled = labels[:, OWN : OWN + 1]
     traits = np.array([one.traits for one in candidates])
     rows = np.hstack([traits, labels, unlabelled * (pick is None), picks, order])
@@ -89,7 +89,7 @@ def _labels(context: Context, bit: np.int64) -> Matrix:
     return np.column_stack(columns).astype(np.float64)
 
 
-def _picks(candidates: Sequence[Candidate], own: npt.NDArray[np.bool_], pick: Pick | None, order: Matrix) -> Matrix:
+def _picks(candidates: Sequence[Candidate], own: npt.NDArray[np.bool_], pick: Pick | None) -> Matrix:
     count = len(candidates)
     rank = np.arange(count, dtype=np.float64)
     if pick in {Pick.LARGEST, Pick.SMALLEST}:

@@ -69,9 +69,7 @@ def choose(
 ) -> dict[str, Chosen]:
     """Return the likeliest candidate of each leaf that has one, by path."""
     logits = {
-        path: scorers[path].logits(view.rows, view.none, view.around)
-        for path, view in views.items()
-        if path in scorers
+        path: scorers[path].logits(view.rows, view.none, view.around) for path, view in views.items() if path in scorers
     }
     chances = {path: probabilities(one) for path, one in logits.items()}
     adding: dict[str, int] = {}
@@ -84,8 +82,9 @@ def choose(
     chosen = {}
     for target in targets:
         if target.path in chances:
+            told = target.hint.pick is not None or scorers[target.path].own
             one = _likeliest(views[target.path], chances[target.path], adding.get(target.path))
-            if one is not None and (target.hint.pick or one.labelled or one.adds_up):
+            if one is not None and (told or one.labelled or one.adds_up):
                 chosen[target.path] = one
     return chosen
 
@@ -118,4 +117,3 @@ def _leaf(target: Target, view: View, chosen: Chosen, sheet: Sheet, scorer: Scor
         grounding=sheet.grounding(candidate.start, candidate.end),
         required=target.field.required,
     )
-

@@ -39,6 +39,7 @@ FOLDS, SEED = 5, 1
 RIDGE = 3.0  # a hundred documents determine about a hundred weights
 MOST_WORDS, WORD_DOCUMENTS = 150, 4  # words that a leaf's weights may know, and documents each must be in
 FEWEST = 8  # documents with a leaf's value, below which the shipped weights stay
+OWN_CURVE = 60  # judged values from which a leaf has its own curve; below, that of all leaves together
 NO_CALIBRATION = np.array([0.0, 1.0, 0.0, 0.0])  # the model's own probability
 
 Judgement: TypeAlias = tuple[Matrix, bool]  # a calibration row, and whether it was right
@@ -85,7 +86,7 @@ def fit_fields(
     fitted = _fit(reader.targets, labelled, range(len(documents)))
     everything = [one for some in rows.values() for one in some]
     pooled = calibrate(everything, NO_CALIBRATION)
-    scorers = {path: replace(one, calibration=calibrate(rows[path], pooled)) for path, one in fitted.items()}
+    scorers = {path: replace(one, calibration=_curve(rows[path], pooled)) for path, one in fitted.items()}
     return _stored(scorers, schema, {"documents": len(documents), "leaves": sorted(fitted), "folds": FOLDS})
 
 
@@ -100,7 +101,7 @@ def load_fields(stored: Stored, schema: Schema) -> FieldHead:
     scorers = dict(kind_scorers(Reader(schema).targets))
     for path, words in stored.settings["words"].items():
         weights, none, calibration, known = (stored.arrays[f"{part}/{path}"] for part in _PARTS)
-        scorers[path] = Scorer(weights, none, dict(zip(words, known.tolist(), strict=True)), calibration)
+        scorers[path] = Scorer(weights, none, dict(zip(words, known.tolist(), strict=True)), calibration, own=True)
     return FieldHead(schema, scorers, fingerprint=stored.sha256)
 
 
@@ -159,7 +160,8 @@ def _fit(targets: Sequence[Target], labelled: Labelled, train: Iterable[int]) ->
             right = [labelled.right[index][target.path] for index in known]
             shares = [labelled.shares[index] for index in known]
             words, keep = _allowed(target.hint.kind, views)
-            scorers[target.path] = fit_scorer(views, right, shares, words=words, keep=keep)
+            fitted = fit_scorer(views, right, shares, words=words, keep=keep)
+            scorers[target.path] = replace(fitted, own=True)
     return scorers
 
 
@@ -215,6 +217,10 @@ def calibrate(judgements: Sequence[Judgement], prior: Matrix) -> Matrix:
         return prior
     rows, right = (np.array(column) for column in zip(*judgements, strict=True))
     return fit_calibration(rows, right, prior=prior)
+
+
+def _curve(judgements: Sequence[Judgement], pooled: Matrix) -> Matrix:
+    return calibrate(judgements, pooled) if len(judgements) >= OWN_CURVE else pooled
 
 
 def _described(schema: Schema) -> list[list[object]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from slmbatch.heads.sheet import Sheet, Word, WORD, folded
+from slmbatch.heads.sheet import WORD, Sheet, Word, folded
 
 # What invoices and receipts print beside other dates, numbers and amounts. Words as `WORD` cuts them, without accents.
 NOBODYS = """
@@ -31,11 +31,11 @@ date de livraison; date de commande; periode; fecha de entrega; fecha de pedido;
 leverdatum; besteldatum; bestellung vom; lieferschein vom; auftrag vom;
 customer no; customer number; customer id; client no; account no; delivery note; delivery no; tracking no; phone; tel;
 telephone; fax; mobile; email; gst no; gst id; gst reg no; reg no; company no; co reg no; registration no; terminal;
-cashier; counter; table; till; trans; member; ref; reference; your reference; our reference; page; swift; bic; sort code;
-project; contract; item no; article no; ean; gtin; gln; serial no; receipt no; doc no; ticket; approval code; batch;
-kundennummer; kundennr; kunden nr; kd nr; debitorennummer; lieferscheinnummer; lieferschein; lieferschein nr; telefon;
-telefax; mobil; steuernummer; steuer nr; hrb; hra; handelsregister; amtsgericht; blz; konto; kontonummer; seite;
-artikel nr; artikelnummer; art nr; auftragsnummer; auftrag; auftrags nr; vertragsnummer; projekt; projektnummer;
+cashier; counter; table; till; trans; member; ref; reference; your reference; our reference; page; swift; bic;
+sort code; project; contract; item no; article no; ean; gtin; gln; serial no; receipt no; doc no; ticket; approval code;
+batch; kundennummer; kundennr; kunden nr; kd nr; debitorennummer; lieferscheinnummer; lieferschein; lieferschein nr;
+telefon; telefax; mobil; steuernummer; steuer nr; hrb; hra; handelsregister; amtsgericht; blz; konto; kontonummer;
+seite; artikel nr; artikelnummer; art nr; auftragsnummer; auftrag; auftrags nr; vertragsnummer; projekt; projektnummer;
 leitweg id; ihr zeichen; unser zeichen; lieferanten nr; lieferantennummer; fahrzeug; filiale; personalnummer; pos;
 globale nummer; sendungsnummer; personal nr; kennzeichen; weitere referenz; lieferavis; handelsregisternummer; nummer;
 n client; numero client; code client; siret; siren; rcs; naf; ape; page; bon de livraison; contrat; telephone;
@@ -95,9 +95,10 @@ class Labels:
     def _length(self, sheet: Sheet, printed: Sequence[Word], texts: Sequence[str], at: int) -> int:
         for length in self._lengths[texts[at]]:
             end = at + length
-            if end <= len(texts) and tuple(texts[at:end]) in self._owners:
-                if length == 1 or "\n" not in sheet.text[printed[at].start : printed[end - 1].end]:
-                    return length
+            if end > len(texts) or tuple(texts[at:end]) not in self._owners:
+                continue
+            if length == 1 or "\n" not in sheet.text[printed[at].start : printed[end - 1].end]:
+                return length
         return 0
 
 

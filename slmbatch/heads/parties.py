@@ -19,10 +19,13 @@ PARTY_TRAITS = (
     "street", "postcode", "one_word", "two_to_six_words", "many_words", "two_lines", "address_next", "address_in_two",
     "after_name_label", "registration_next", "repeated", "document_word", "part_of_line", "ends_oddly", "form_cut_off",
     "person", "registration_after", "above_has_form",
+    "completed", "completed_long", "starts_with_form", "starts_with_sign", "only_document_words",
 )  # fmt: skip
 
 
-_TRAILING = re.compile(r"\s*(?:\(\s*(?:co\.?[^()]*)?[0-9][0-9 -]*[A-Z]?[^()]*\)|\s[0-9]{5,}\s?-\s?[A-Z])[\s.]*$", re.IGNORECASE)
+_TRAILING = re.compile(
+    r"\s*(?:\(\s*(?:co\.?[^()]*)?[0-9][0-9 -]*[A-Z]?[^()]*\)|\s[0-9]{5,}\s?-\s?[A-Z])[\s.]*$", re.IGNORECASE
+)
 _NAME_LABEL = re.compile(r"^(?:name|firma|company|nom|nombre|nome|naam)\s*:\s*", re.IGNORECASE)
 _WIDE = re.compile(r"\S+(?: {1,2}\S+)*")
 _HEAD = re.compile(r"[^,·•|;–]{3,}?(?=\s*(?:,|·|•|\||;| - | – ))")
@@ -87,6 +90,7 @@ def _traits(
     part, repeated, named, tail = marks
     own = read_row(value) if part or tail or two else rows[number]
     next_1, next_2 = (rows[at] if at < len(rows) else NOTHING for at in (number + 1 + two, number + 2 + two))
+    completed = two and rows[number + 1].form and not rows[number].form
     count = value.count(" ") + 1
     return (
         own.form, value.isupper(), number == 0, number == 1, number == 2, number == 3, 4 <= number <= 6, number > 6,
@@ -94,4 +98,6 @@ def _traits(
         count > 8, two, next_1.address, next_2.address, named, next_1.registration, repeated, own.document, part,
         not (value[-1].isalnum() or value[-1] in ".)"), not own.form and not two and next_1.form_first,
         _PERSON.match(value) is not None, tail, number > 0 and rows[number - 1].form,
+        completed and rows[number + 1].words <= 4, completed and rows[number + 1].words > 4, own.form_first,
+        not value[0].isalnum(), own.document_only,
     )  # fmt: skip

@@ -25,7 +25,15 @@ from slmbatch.tasks.hints import Hint, HintKind
 from slmbatch.tasks.schema import Field, Schema
 from slmbatch.types import Document
 
-_LONGEST_LEAVES = 62  # bits of an int64
+_MOST_LEAVES = 62  # bits of an int64
+_FINDERS = {
+    HintKind.AMOUNT: find_amounts,
+    HintKind.PARTY: find_parties,
+    HintKind.ADDRESS: find_addresses,
+    HintKind.CURRENCY: find_currencies,
+    HintKind.IBAN: find_ibans,
+    HintKind.VAT: find_vats,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class View:
 def targets(schema: Schema) -> tuple[Target, ...]:
     """Return the leaves that rules can look for: those that stand in the text, once."""
     kept = [Target(path, field, field.hint) for path, field in schema.fields() if field.hint and "[]" not in path]
-    return tuple(kept[:_LONGEST_LEAVES])
+    return tuple(kept[:_MOST_LEAVES])
 
 
 class Reader:
@@ -79,35 +87,24 @@ class Reader:
         for position, target in enumerate(self.targets):
             kind = target.hint.kind
             if kind not in shared or kind is HintKind.TEXT:
-                found = self._find(kind, sheet, [one for one in labels if one.owners >> position & 1])
+                every = self._find(kind, sheet, [one for one in labels if one.owners >> position & 1])
+                found = [one for one in every if sheet.on_one_page(one.start, one.end)]
                 context = read_context(sheet, found, labels)
-                around = [words_around(sheet, one, printed, starts) for one in found] if words else [()] * len(found)
+                around: Sequence[Sequence[str]] = [()] * len(found)
+                if words:
+                    around = [words_around(sheet, one, printed, starts) for one in found]
                 shared[kind] = found, context, around
-            candidates, context, around = shared[kind]
+            candidates, context, near_words = shared[kind]
             if candidates:
                 rows, none = features(candidates, context, position, target.hint.pick, len(sheet.lines))
                 near = rows[:, len(TRAITS[kind]) + OWN] == 0
-                views[target.path] = View(candidates, rows, none, near.tolist(), around)
+                views[target.path] = View(candidates, rows, none, near.tolist(), near_words)
         return sheet, views
 
     def _find(self, kind: HintKind, sheet: Sheet, own: Sequence[Label]) -> list[Candidate]:
-        match kind:
-            case HintKind.AMOUNT:
-                return find_amounts(sheet)
-            case HintKind.DATE:
-                return find_dates(sheet, day_first=self.day_first)
-            case HintKind.IDENTIFIER:
-                return find_identifiers(sheet, find_dates(sheet, day_first=self.day_first))
-            case HintKind.PARTY:
-                return find_parties(sheet)
-            case HintKind.ADDRESS:
-                return find_addresses(sheet)
-            case HintKind.CURRENCY:
-                return find_currencies(sheet)
-            case HintKind.IBAN:
-                return find_ibans(sheet)
-            case HintKind.VAT:
-                return sorted(find_vats(sheet), key=lambda one: one.start)
-            case HintKind.TEXT:
-                return list(find_rests(sheet, [label.end for label in own]))
-
+        if kind is HintKind.TEXT:
+            return list(find_rests(sheet, [label.end for label in own]))
+        if kind in {HintKind.DATE, HintKind.IDENTIFIER}:
+            days = find_dates(sheet, day_first=self.day_first)
+            return days if kind is HintKind.DATE else find_identifiers(sheet, days)
+        return _FINDERS[kind](sheet)

@@ -6,32 +6,38 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-FORMS = frozenset(
-    "gmbh mbh ug ag kg kgaa ohg gbr se ek ev ltd limited llc llp inc corp plc sdn bhd sb pte pty sarl sas sasu eurl sa "
-    "sl slu spa srl srls snc bv nv vof doo sro zoo ab aps oy as enterprise enterprises trading company restaurant "
-    "restoran mart store stores holdings versicherungsverein stiftung genossenschaft cie".split()
-)
-STREETS = frozenset(
-    "jalan jln jl lorong lot no persiaran lebuh lebuhraya taman tmn street st road rd avenue ave lane blvd rue boulevard "
-    "place via viale piazza calle avenida plaza block blk unit level floor batu kampung square drive highway".split()
-)
+_FORMS_WORDS = """
+gmbh mbh ug ag kg kgaa ohg gbr se ek ev ltd limited llc llp inc corp plc sdn bhd sb pte pty sarl sas sasu eurl sa sl
+slu spa srl srls snc bv nv vof doo sro zoo ab aps oy as enterprise enterprises trading company restaurant restoran
+mart store stores holdings versicherungsverein stiftung genossenschaft cie
+"""
+FORMS = frozenset(_FORMS_WORDS.split())
+_STREETS_WORDS = """
+jalan jln jl lorong lot no persiaran lebuh lebuhraya taman tmn street st road rd avenue ave lane blvd rue boulevard
+place via viale piazza calle avenida plaza block blk unit level floor batu kampung square drive highway
+"""
+STREETS = frozenset(_STREETS_WORDS.split())
 _STREET_ENDS = ("strasse", "straße", "str", "straat", "weg", "platz", "allee", "gasse", "laan", "ring", "ufer", "plein")
-CONTACTS = frozenset(
-    "tel telefon telephone telefax phone fax mobil mobile hp email mail www http https iban bic web com teléfono".split()
-)
-DOCUMENTS = frozenset(
-    "invoice receipt tax bill cash date total gst rechnung facture factura fattura factuur page seite qty amount "
-    "description datum betrag welcome thank copy original order cashier table vat ust nr nummer kunde numéro fecha data "
-    "gutschrift credit number".split()
-)
-PLACES = frozenset(
-    "selangor johor lumpur penang pinang perak melaka sembilan kedah pahang sabah sarawak malaysia deutschland germany "
-    "france españa spain italia italy nederland netherlands belgien belgium austria österreich schweiz uk usa "
-    "singapore".split()
-)
+_CONTACTS_WORDS = """
+tel telefon telephone telefax phone fax mobil mobile hp email mail www http https iban bic web com teléfono
+"""
+CONTACTS = frozenset(_CONTACTS_WORDS.split())
+_DOCUMENTS_WORDS = """
+invoice receipt tax bill cash date total gst rechnung facture factura fattura factuur page seite qty amount
+description datum betrag welcome thank copy original order cashier table vat ust nr nummer kunde numéro fecha data
+gutschrift credit number simplified slip bon quittung ticket reçu ricevuta scontrino
+"""
+DOCUMENTS = frozenset(_DOCUMENTS_WORDS.split())
+_PLACES_WORDS = """
+selangor johor lumpur penang pinang perak melaka sembilan kedah pahang sabah sarawak malaysia deutschland germany
+france españa spain italia italy nederland netherlands belgien belgium austria österreich schweiz uk usa singapore
+"""
+PLACES = frozenset(_PLACES_WORDS.split())
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+")
-_POSTCODE = re.compile(r"(?<![\w.,/-])(?:[A-Z]{1,3}-?)?[0-9]{4,5}(?![\w./-])|(?<!\w)[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}")
+_POSTCODE = re.compile(
+    r"(?<![\w.,/-])(?:[A-Z]{1,3}-?)?[0-9]{4,5}(?![\w./-])|(?<!\w)[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}"
+)
 _TELEPHONE = re.compile(r"[0-9]{2,3}-[0-9]{6,}")
 _REGISTRATION = re.compile(r"\(?(?:co\.?\s*(?:reg|no)|reg|roc|company|br)?[ .:no#]*[0-9]{4,}[ -]*[a-z](?!\w)")
 
@@ -48,6 +54,8 @@ class Row:
     place: bool
     contact: bool
     document: bool
+    document_only: bool
+    words: int
     form: bool
     form_first: bool
     registration: bool
@@ -60,9 +68,6 @@ class Row:
     def address(self) -> bool:
         """Whether it could be a line of an address."""
         return self.street or self.postcode
-
-
-NOTHING = Row(*([False] * 15))
 
 
 @lru_cache(maxsize=4096)
@@ -82,11 +87,16 @@ def read_row(text: str) -> Row:
         place=bool(words) and words[-1] in PLACES,
         contact=not known.isdisjoint(CONTACTS) or "@" in text or (numeric and _TELEPHONE.search(text) is not None),
         document=not known.isdisjoint(DOCUMENTS),
+        document_only=bool(known) and known <= DOCUMENTS,
+        words=len(words),
         form=not FORMS.isdisjoint(bare),
-        form_first=bool(bare) and bare[0] in FORMS,
+        form_first=bool(bare) and (bare[0] in FORMS or bare[0] == "co"),
         registration=numeric and _REGISTRATION.match(lower) is not None,
         bracketed=text.startswith("("),
         digits=numeric and sum(map(str.isdigit, text)) * 2 > len(text),
         ends_with_comma=text.endswith(","),
         ends_with_stop=text.endswith("."),
     )
+
+
+NOTHING = read_row("")

@@ -16,18 +16,22 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float64]
 CALIBRATION_FEATURES = ("bias", "logit", "adds_up", "labelled")
 STEPS, RATE = 250, 0.08  # of Adam, over all rows at once
-DOUBT = 1.0
+DOUBT = 2.0
 _LIMIT = 8.0  # a probability's logit is cut here: beyond 0.9997 there is nothing to tell apart
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Weights of one leaf, or of a kind of leaf. `words` weighs the words around a candidate."""
+    """Weights of one leaf, or of a kind of leaf. `words` weighs the words around a candidate.
+
+    `own` says that they were fitted for this leaf, and so know it without its labels.
+    """
 
     weights: Matrix
     none: Matrix
     words: Mapping[str, float]
     calibration: Matrix
+    own: bool = False
 
     def logits(self, rows: Matrix, none: Matrix, around: Sequence[Sequence[str]]) -> Matrix:
         """Return one logit per candidate and, last, that of none."""

@@ -38,8 +38,8 @@ class Sheet:
 
     def __init__(self, document: Document) -> None:
         room = MAX_CHARS
-        self._starts: list[int] = []
         self._pages = document.pages
+        self._starts: list[int] = []
         parts: list[str] = []
         at = 0
         for page in document.pages:
@@ -64,6 +64,10 @@ class Sheet:
         """Return a line without the blanks around it."""
         line = self.lines[number]
         return self.text[line.start : line.end]
+
+    def on_one_page(self, start: int, end: int) -> bool:
+        """Say whether a place lies in one page."""
+        return len(self._starts) < 2 or bisect_right(self._starts, start) == bisect_right(self._starts, end - 1)
 
     def grounding(self, start: int, end: int) -> Grounding:
         """Turn a place in the whole text into one in its page."""
