@@ -15,7 +15,8 @@ ADDRESS_TRAITS = (
     "any_contact", "any_document", "any_form", "lines_1", "lines_2", "lines_3", "lines_4", "lines_5_up", "next_street",
     "next_postcode", "next_comma", "next_contact", "before_form", "before_registration", "before_street",
     "before_comma", "last_comma", "starts_at_0", "starts_at_1", "starts_at_2", "starts_at_3_up", "many_digits",
-    "last_place_name", "next_place_name", "inner_stops", "bracketed_next", "before_contact", "before_bracketed", "bracketed",
+    "last_place_name", "next_place_name", "inner_stops", "bracketed_next", "before_contact", "before_bracketed",
+    "bracketed",
 )  # fmt: skip
 
 _TAIL = re.compile(r"\s*(?:tel|fax|phone|hp|gst|\(|co\.? ?reg).*$", re.IGNORECASE)
