@@ -30,7 +30,11 @@ def find_addresses(sheet: Sheet) -> list[Candidate]:
     for first in range(limit):
         if not (rows[first].alpha or rows[first].number):
             continue
+        likely = False
         for last in range(first, min(first + LONGEST_ADDRESS, limit)):
+            likely = likely or rows[last].address or rows[last].comma or rows[last].place
+            if not likely:
+                continue
             line = sheet.lines[last]
             tail = _TAIL.search(sheet.text[line.start : line.end])
             end = line.start + tail.start() if tail and tail.start() > 5 else line.end

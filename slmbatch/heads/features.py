@@ -6,6 +6,7 @@ The names here are what weights are stored under: a feature that is renamed must
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -54,20 +55,34 @@ def feature_names(kind: HintKind) -> tuple[str, ...]:
     return (*TRAITS[kind], *LABEL_FEATURES, *ORDER_FEATURES)
 
 
-def features(
-    candidates: Sequence[Candidate], context: Context, leaf: int, pick: Pick | None, lines: int
-) -> tuple[Matrix, Matrix]:
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all leaves of one kind have in common in one document: the candidates, their traits, order and sizes."""
+
+    candidates: Sequence[Candidate]
+    context: Context
+    traits: Matrix
+    order: Matrix
+    sizes: Matrix
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate], context: Context, lines: int) -> Shared:
+        """Compute it; `lines` is how many lines the document has."""
+        sizes = _sizes(candidates)
+        traits = np.array([one.traits for one in candidates])
+        return cls(candidates, context, traits, _order(candidates, sizes, lines), sizes)
+
+
+def features(shared: Shared, leaf: int, pick: Pick | None) -> tuple[Matrix, Matrix]:
     """Return one row per candidate, and the row of NONE_FEATURES: what speaks for none of them.
 
-    `leaf` is the leaf's bit in the context, `lines` how many lines the document has.
+    `leaf` is the leaf's bit in the context.
     """
-    order = _order(candidates, lines)
-    labels = _labels(context, np.int64(1 << leaf))
+    labels = _labels(shared.context, np.int64(1 << leaf))
     own = (labels[:, 0] + labels[:, 5] + labels[:, 6]) > 0
-    picks = _picks(candidates, own, pick)
+    picks = _picks(shared, own, pick)
     unlabelled = labels[:, OWN : OWN + 1]
-    traits = np.array([one.traits for one in candidates])
-    rows = np.hstack([traits, labels, unlabelled * (pick is None), picks, order])
+    rows = np.hstack([shared.traits, labels, unlabelled * (pick is None), picks, shared.order])
     return rows, np.array([1.0, float(bool(unlabelled.all())), float(pick is None)])
 
 
@@ -89,16 +104,16 @@ def _labels(context: Context, bit: np.int64) -> Matrix:
     return np.column_stack(columns).astype(np.float64)
 
 
-def _picks(candidates: Sequence[Candidate], own: npt.NDArray[np.bool_], pick: Pick | None) -> Matrix:
-    count = len(candidates)
+def _picks(shared: Shared, own: npt.NDArray[np.bool_], pick: Pick | None) -> Matrix:
+    count = len(own)
     rank = np.arange(count, dtype=np.float64)
     if pick in {Pick.LARGEST, Pick.SMALLEST}:
-        sizes = _sizes(candidates)
+        sizes = shared.sizes
         rank = (sizes[:, None] < sizes[None, :] if pick is Pick.LARGEST else sizes[:, None] > sizes[None, :]).sum(1)
     elif pick is Pick.LAST:
         rank = rank[::-1]
     elif pick is Pick.MOST:
-        times = np.array([candidate.traits[0] for candidate in candidates])
+        times = shared.traits[:, 0]
         rank = (times[:, None] < times[None, :]).sum(1)
     picked = pick is not None
     labelled = np.where(own, rank, np.inf)
@@ -121,10 +136,11 @@ def _sizes(candidates: Sequence[Candidate]) -> Matrix:
     return sizes
 
 
-def _order(candidates: Sequence[Candidate], lines: int) -> Matrix:
+def _order(candidates: Sequence[Candidate], sizes: Matrix, lines: int) -> Matrix:
     count = len(candidates)
     index = np.arange(count, dtype=np.float64)
-    sizes = _sizes(candidates)
+    if not count:
+        return np.zeros((0, len(ORDER_FEATURES)))
     distinct = np.unique(sizes)[::-1]
     largest = distinct[0]
     second = distinct[1] if len(distinct) > 1 else -1.0

@@ -16,9 +16,9 @@ from slmbatch.heads.candidates import (
     find_rests,
     find_vats,
 )
-from slmbatch.heads.context import Context, read_context, words_around
-from slmbatch.heads.features import OWN, TRAITS, Matrix, features
-from slmbatch.heads.labels import Label, Labels
+from slmbatch.heads.context import read_context, words_around
+from slmbatch.heads.features import OWN, TRAITS, Matrix, Shared, features
+from slmbatch.heads.labels import Labels
 from slmbatch.heads.parties import find_parties
 from slmbatch.heads.sheet import Sheet
 from slmbatch.tasks.hints import Hint, HintKind
@@ -83,27 +83,26 @@ class Reader:
         labels = self._labels.find(sheet, printed)
         starts = [word.start for word in printed]
         views: dict[str, View] = {}
-        shared: dict[HintKind, tuple[list[Candidate], Context, Sequence[Sequence[str]]]] = {}
+        shared: dict[HintKind, tuple[Shared, Sequence[Sequence[str]]]] = {}
         for position, target in enumerate(self.targets):
             kind = target.hint.kind
             if kind not in shared or kind is HintKind.TEXT:
-                every = self._find(kind, sheet, [one for one in labels if one.owners >> position & 1])
-                found = [one for one in every if sheet.on_one_page(one.start, one.end)]
-                context = read_context(sheet, found, labels)
+                own = [one.end for one in labels if one.owners >> position & 1]
+                found = [one for one in self._find(kind, sheet, own) if sheet.on_one_page(one.start, one.end)]
                 around: Sequence[Sequence[str]] = [()] * len(found)
                 if words:
                     around = [words_around(sheet, one, printed, starts) for one in found]
-                shared[kind] = found, context, around
-            candidates, context, near_words = shared[kind]
-            if candidates:
-                rows, none = features(candidates, context, position, target.hint.pick, len(sheet.lines))
+                shared[kind] = Shared.of(found, read_context(sheet, found, labels), len(sheet.lines)), around
+            common, near_words = shared[kind]
+            if common.candidates:
+                rows, none = features(common, position, target.hint.pick)
                 near = rows[:, len(TRAITS[kind]) + OWN] == 0
-                views[target.path] = View(candidates, rows, none, near.tolist(), near_words)
+                views[target.path] = View(common.candidates, rows, none, near.tolist(), near_words)
         return sheet, views
 
-    def _find(self, kind: HintKind, sheet: Sheet, own: Sequence[Label]) -> list[Candidate]:
+    def _find(self, kind: HintKind, sheet: Sheet, own: Sequence[int]) -> list[Candidate]:
         if kind is HintKind.TEXT:
-            return list(find_rests(sheet, [label.end for label in own]))
+            return list(find_rests(sheet, own))
         if kind in {HintKind.DATE, HintKind.IDENTIFIER}:
             days = find_dates(sheet, day_first=self.day_first)
             return days if kind is HintKind.DATE else find_identifiers(sheet, days)
