@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slmbatch.errors import TaskError
+from slmbatch.tasks.hints import Hint, implied_hint, read_hint
 from slmbatch.types import Kind
 
 ANNOTATIONS = frozenset(
@@ -27,13 +28,17 @@ MAX_DEPTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One leaf of the schema. `required` holds only where every object above it is required as well."""
+    """One leaf of the schema. `required` holds only where every object above it is required as well.
+
+    `hint` is what rules go by to find it, None for conclusions (enum, boolean), which stand nowhere.
+    """
 
     kind: Kind
     description: str = ""
     enum: tuple[str, ...] = ()
     pattern: str | None = None
     required: bool = False
+    hint: Hint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +233,20 @@ class _Compiler:
             if not options or not all(isinstance(option, str) for option in options):
                 raise self.refuse(path, "enum must list texts", "Write the values as strings.")
             return Field(Kind.ENUM, description, options, required=required)
-        self.only(schema, path, {"type", "format", "pattern"} if kind == "string" else {"type"})
+        typed = {"type", "x-slmbatch"} if kind != "boolean" else {"type"}
+        self.only(schema, path, typed | {"format", "pattern"} if kind == "string" else typed)
         self.check_pattern(schema.get("pattern"), path)
-        if "format" not in schema:
-            return Field(TYPES[kind], description, (), schema.get("pattern"), required)
-        if schema["format"] not in FORMATS:
+        if "format" in schema and schema["format"] not in FORMATS:
             remedy = f"Supported: {', '.join(FORMATS)}."
             raise self.refuse(path, f"format {schema['format']!r} is not supported", remedy)
-        return Field(FORMATS[schema["format"]], description, (), schema.get("pattern"), required)
+        leaf_kind = FORMATS[schema["format"]] if "format" in schema else TYPES[kind]
+        hint = self.hint(schema, path, leaf_kind)
+        return Field(leaf_kind, description, (), schema.get("pattern"), required, hint)
+
+    def hint(self, schema: Mapping[str, Any], path: str, kind: Kind) -> Hint | None:
+        if kind is Kind.BOOLEAN:
+            return None
+        implied = implied_hint(path.rsplit(".", 1)[-1].removesuffix("[]"), kind, str(schema.get("description", "")))
+        if "x-slmbatch" not in schema:
+            return implied
+        return read_hint(schema["x-slmbatch"], kind, implied, where=f"{self.where}: {path}")

@@ -1,0 +1,162 @@
+"""Measure the fields that rules find: as shipped, and trained on the other vendors of the same set.
+
+    python benchmarks/fields.py --sroie DIR --einvoice DIR
+
+Right means: the same amount or day, the same letters and digits for numbers, at least nine tenths of them for names
+and addresses. Values that aren't readable in a document's text don't count. The shipped weights were fitted on these
+same development documents; the line `rules, other vendors` fits them again without the vendor that is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from field_data import Labelled, load_einvoice, load_sroie
+from fit_shipped_fields import FOLDS, Fitting
+
+from slmbatch.evaluate import same
+from slmbatch.heads.agree import LIKENESS, Expected
+from slmbatch.heads.fields import FieldHead
+from slmbatch.heads.fit_fields import fit_fields, load_fields, split
+from slmbatch.heads.reading import targets
+from slmbatch.heads.scorer import Scorer
+from slmbatch.heads.shipped import kind_scorers, rules_head
+from slmbatch.types import Leaf
+
+SURE = 0.9
+Judged = tuple[str, bool, float | None]  # leaf, right, confidence or None where nothing was found
+
+
+def judge(head: FieldHead, one: Labelled, chosen: list[int], *, show: bool = False) -> list[Judged]:
+    """Compare a head's answers with the values of some documents."""
+    kinds = {target.path: target.hint.kind for target in targets(one.schema)}
+    judged: list[Judged] = []
+    answers = head.answer([one.documents[index] for index in chosen])
+    for index, answer in zip(chosen, answers, strict=True):
+        found: dict[str, Leaf] = {leaf.path: leaf for leaf in answer.leaves}
+        for path, value in one.gold[index].items():
+            leaf = found.get(path)
+            like = kinds[path] in LIKENESS or one.name == "sroie"  # whose dates and amounts are as printed
+            right = leaf is not None and (
+                Expected(value, kinds[path]).agrees(leaf.value)  # type: ignore[arg-type]
+                if like
+                else same(leaf.value, value)
+            )
+            judged.append((path, right, leaf.confidence if leaf else None))
+            if show and not right:
+                print(
+                    one.documents[index].id,
+                    path,
+                    "expected",
+                    repr(value),
+                    "found",
+                    leaf and (leaf.raw, leaf.confidence),
+                )
+    return judged
+
+
+def told(name: str, judged: list[Judged]) -> None:
+    """Print one table."""
+    by_path: dict[str, list[Judged]] = defaultdict(list)
+    for one in judged:
+        by_path[one[0]].append(one)
+    print(f"\n{name}: {_line(judged)}")
+    for path, some in by_path.items():
+        print(f"  {path:18} {_line(some)}")
+
+
+def _line(judged: list[Judged]) -> str:
+    right = sum(ok for _, ok, _ in judged)
+    sure = [ok for _, ok, confidence in judged if confidence is not None and confidence >= SURE]
+    precision = f"{sum(sure) / len(sure):.3f}" if sure else "-"
+    found = sum(confidence is not None for *_, confidence in judged)
+    return (
+        f"right {right} of {len(judged)} ({right / len(judged):.3f}), found {found}; "
+        f"at {SURE}: coverage {len(sure) / len(judged):.3f}, precision {precision}"
+    )
+
+
+def measured(one: Labelled, head_of: Callable[[int], FieldHead], *, show: bool) -> list[Judged]:
+    """Judge every fold of designed documents by the head that hasn't seen its vendors."""
+    judged = []
+    folds = split(one.vendors, FOLDS)
+    for fold in range(FOLDS):
+        chosen = [index for index, other in enumerate(folds) if other == fold and one.designed[index]]
+        if chosen:
+            judged += judge(head_of(fold), one, chosen, show=show)
+    return judged
+
+
+def trained(one: Labelled, fold: int) -> FieldHead:
+    """Train on the other folds."""
+    folds = split(one.vendors, FOLDS)
+    others = [index for index, other in enumerate(folds) if other != fold]
+    stored = fit_fields(
+        [one.documents[index] for index in others],
+        [one.gold[index] for index in others],
+        one.schema,
+        groups=[one.vendors[index] for index in others],
+    )
+    return load_fields(stored, one.schema)
+
+
+def refitted(fitting: Fitting, position: int, fold: int) -> FieldHead:
+    """Fit the shipped weights without one fold."""
+    kinds = fitting.fit(fold)
+    schema = fitting.sets[position].schema
+    shipped = kind_scorers(targets(schema))
+    scorers = {
+        target.path: Scorer(
+            kinds[target.hint.kind].weights, kinds[target.hint.kind].none, {}, shipped[target.path].calibration
+        )
+        for target in targets(schema)
+    }
+    return FieldHead(schema, scorers, fingerprint="")
+
+
+def speed(one: Labelled, head: FieldHead) -> None:
+    """Print documents per second in this one process, text already read."""
+    documents = (one.documents * 20)[: max(200, len(one.documents))]
+    head.answer(documents[:20])
+    start = time.process_time()
+    head.answer(documents)
+    seconds = time.process_time() - start
+    rate, each_ms = len(documents) / seconds, 1000 * seconds / len(documents)
+    print(f"{one.name}: {rate:.0f} documents/s of CPU time, {each_ms:.1f} ms each")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sroie", type=Path, required=True)
+    parser.add_argument("--einvoice", type=Path, required=True)
+    parser.add_argument("--only", choices=["shipped", "refitted", "trained", "speed"])
+    parser.add_argument("--show", action="store_true", help="print every wrong value (they are other people's data)")
+    options = parser.parse_args()
+    sets = [load_sroie(options.sroie), load_einvoice(options.einvoice)]
+    wanted = (options.only,) if options.only else ("shipped", "refitted", "trained", "speed")
+    fitting = Fitting(sets) if "refitted" in wanted else None
+    for position, one in enumerate(sets):
+        designed = [index for index, ok in enumerate(one.designed) if ok]
+        vendors = len({one.vendors[index] for index in designed})
+        print(f"\n== {one.name}: {len(designed)} documents of {vendors} vendors")
+        if "shipped" in wanted:
+            told("rules as shipped", judge(rules_head(one.schema), one, designed, show=options.show))
+        if fitting:
+            head_of: Callable[[int], FieldHead] = partial(refitted, fitting, position)
+            told("rules, other vendors", measured(one, head_of, show=options.show))
+        if "trained" in wanted:
+            told("trained, other vendors", measured(one, partial(trained, one), show=options.show))
+        if "speed" in wanted:
+            speed(one, rules_head(one.schema))
+
+
+if __name__ == "__main__":
+    main()

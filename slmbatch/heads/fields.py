@@ -1,0 +1,119 @@
+"""The head that finds fields by rules: candidates, scored by leaf, settled by the schema's sums. No model, no network.
+
+Every value it gives stands in the document; a leaf whose likeliest candidate is none of them is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from slmbatch.heads.reading import Reader, Target, View
+from slmbatch.heads.scorer import Matrix, Scorer, probabilities
+from slmbatch.heads.sheet import Sheet
+from slmbatch.heads.sums import Choices, Equation, equations, settle
+from slmbatch.tasks.schema import Schema
+from slmbatch.types import Answer, Document, Kind, Leaf, Scalar
+
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The likeliest candidate of a leaf, how likely its value is, and what else is known of it."""
+
+    index: int
+    probability: float
+    adds_up: bool
+    labelled: bool
+
+
+class FieldHead:
+    """Finds the leaves of one schema. See `rules_head` and `load_fields` for where the scorers come from."""
+
+    def __init__(self, schema: Schema, scorers: Mapping[str, Scorer], *, fingerprint: str) -> None:
+        """Take one scorer per leaf, by path; a leaf without one is never found."""
+        self._reader = Reader(schema)
+        self._equations = equations(schema)
+        self._scorers = scorers
+        self._words = any(scorer.words for scorer in scorers.values())
+        self._fingerprint = fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """What the answers depend on: weights and the schema's hints."""
+        return self._fingerprint
+
+    @property
+    def batch(self) -> int:
+        """Return how many documents at a time to give; nothing is shared between them."""
+        return BATCH
+
+    def answer(self, documents: Sequence[Document]) -> list[Answer]:
+        """Return one answer per document, with only its leaves filled."""
+        return [Answer(leaves=tuple(self._leaves(document))) for document in documents]
+
+    def _leaves(self, document: Document) -> list[Leaf]:
+        sheet, views = self._reader.read(document, words=self._words)
+        chosen = choose(self._reader.targets, views, self._scorers, self._equations)
+        return [
+            _leaf(target, views[target.path], chosen[target.path], sheet, self._scorers[target.path])
+            for target in self._reader.targets
+            if target.path in chosen
+        ]
+
+
+def choose(
+    targets: Sequence[Target], views: Mapping[str, View], scorers: Mapping[str, Scorer], sums: Sequence[Equation]
+) -> dict[str, Chosen]:
+    """Return the likeliest candidate of each leaf that has one, by path."""
+    logits = {
+        path: scorers[path].logits(view.rows, view.none, view.around) for path, view in views.items() if path in scorers
+    }
+    chances = {path: probabilities(one) for path, one in logits.items()}
+    adding: dict[str, int] = {}
+    for equation in sums:
+        if all(path in logits for path in equation.paths):
+            values = {path: [one.value for one in views[path].candidates] for path in equation.paths}
+            after, found = settle(equation, {path: Choices(values[path], logits[path]) for path in equation.paths})
+            chances |= after
+            adding |= found or {}
+    chosen = {}
+    for target in targets:
+        if target.path in chances:
+            told = target.hint.pick is not None or scorers[target.path].own
+            one = _likeliest(views[target.path], chances[target.path], adding.get(target.path))
+            if one is not None and (told or one.labelled or one.adds_up):
+                chosen[target.path] = one
+    return chosen
+
+
+def _likeliest(view: View, chances: Matrix, adding: int | None) -> Chosen | None:
+    """Sum the chances of each value over its places; its best place stands for it. None when none is likelier."""
+    by_value: dict[Scalar, float] = {}
+    for one, chance in zip(view.candidates, chances[:-1], strict=True):
+        by_value[one.value] = by_value.get(one.value, 0.0) + float(chance)
+    value = max(by_value, key=by_value.__getitem__)
+    if by_value[value] <= chances[-1]:
+        return None
+    places = [index for index, one in enumerate(view.candidates) if one.value == value]
+    index = max(places, key=lambda place: (float(chances[place]), -place))
+    adds_up = adding is not None and view.candidates[adding].value == value
+    labelled = any(view.labelled[place] for place in places)
+    return Chosen(index, min(by_value[value], 1.0), adds_up, labelled)
+
+
+def _leaf(target: Target, view: View, chosen: Chosen, sheet: Sheet, scorer: Scorer) -> Leaf:
+    candidate = view.candidates[chosen.index]
+    value = candidate.value
+    if target.field.kind is Kind.INTEGER and isinstance(value, Decimal):
+        value = int(value)
+    return Leaf(
+        target.path,
+        value,
+        sheet.text[candidate.start : candidate.end],
+        confidence=scorer.confidence(chosen.probability, adds_up=chosen.adds_up, labelled=chosen.labelled),
+        grounding=sheet.grounding(candidate.start, candidate.end),
+        required=target.field.required,
+    )

@@ -1,0 +1,245 @@
+"""Learns the scorers of a schema's leaves from documents with expected values, and keeps and loads them.
+
+Confidences are fitted on documents that the weights haven't seen, whole vendors held out together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from slmbatch.errors import ModelError, TaskError
+from slmbatch.heads.agree import LIKENESS, Expected, letters
+from slmbatch.heads.features import LABEL_FEATURES, NONE_FEATURES, TRAITS, feature_names
+from slmbatch.heads.fields import Chosen, FieldHead, choose
+from slmbatch.heads.folder import Stored
+from slmbatch.heads.reading import Reader, Target, View
+from slmbatch.heads.scorer import (
+    CALIBRATION_FEATURES,
+    Example,
+    Matrix,
+    Scorer,
+    calibration_row,
+    fit_calibration,
+    fit_weights,
+)
+from slmbatch.heads.shipped import kind_scorers
+from slmbatch.heads.sums import equations
+from slmbatch.tasks.hints import HintKind
+from slmbatch.tasks.schema import Schema
+from slmbatch.types import Document
+
+FOLDS, SEED = 5, 1
+RIDGE = 3.0  # a hundred documents determine about a hundred weights
+MOST_WORDS, WORD_DOCUMENTS = 150, 4  # words that a leaf's weights may know, and documents each must be in
+FEWEST = 8  # documents with a leaf's value, below which the shipped weights stay
+OWN_CURVE = 60  # judged values from which a leaf has its own curve; below, that of all leaves together
+NO_CALIBRATION = np.array([0.0, 1.0, 0.0, 0.0])  # the model's own probability
+
+Judgement: TypeAlias = tuple[Matrix, bool]  # a calibration row, and whether it was right
+
+
+@dataclass(slots=True)
+class Labelled:
+    """The views of documents and which candidates are right: by document, then by leaf."""
+
+    views: list[dict[str, View]] = field(default_factory=list)
+    right: list[dict[str, Matrix]] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+
+def fit_fields(
+    documents: Sequence[Document],
+    gold: Sequence[Mapping[str, object]],
+    schema: Schema,
+    *,
+    groups: Sequence[str] | None = None,
+) -> Stored:
+    """Learn from documents and their values by path: a value that is None says that there is none.
+
+    `groups` names each document's vendor; without it the first line of the text stands for it. Raises TaskError when
+    there is nothing to learn from.
+    """
+    reader = Reader(schema)
+    vendors = groups or [_first_line(document) for document in documents]
+    labelled = read_labelled(reader, documents, gold, vendors)
+    if not any(labelled.right):
+        raise TaskError("no document has a value for a field of the schema.", "Check the names in the expected values.")
+    folds = split(vendors)
+    shipped = kind_scorers(reader.targets)
+    sums = equations(schema)
+    rows: dict[str, list[Judgement]] = {target.path: [] for target in reader.targets}
+    for fold in range(FOLDS):
+        train = [index for index, one in enumerate(folds) if one != fold]
+        scorers = shipped | _fit(reader.targets, labelled, train)
+        for index in (index for index, one in enumerate(folds) if one == fold):
+            chosen = choose(reader.targets, labelled.views[index], scorers, sums)
+            for path, right in labelled.right[index].items():
+                if path in chosen:
+                    rows[path].append(judged(chosen[path], right))
+    fitted = _fit(reader.targets, labelled, range(len(documents)))
+    everything = [one for some in rows.values() for one in some]
+    pooled = calibrate(everything, NO_CALIBRATION)
+    scorers = {path: replace(one, calibration=_curve(rows[path], pooled)) for path, one in fitted.items()}
+    return _stored(scorers, schema, {"documents": len(documents), "leaves": sorted(fitted), "folds": FOLDS})
+
+
+def load_fields(stored: Stored, schema: Schema) -> FieldHead:
+    """Make a head of what `fit_fields` learned; leaves it hasn't learned are found by the shipped rules.
+
+    Raises ModelError when it was learned for another schema or by another version's features.
+    """
+    remedy = "Train it again with this schema."
+    if stored.kind != "fields" or stored.settings.get("leaves") != _described(schema):
+        raise ModelError("this head was trained for other fields than the schema's.", remedy)
+    scorers = dict(kind_scorers(Reader(schema).targets))
+    for path, words in stored.settings["words"].items():
+        weights, none, calibration, known = (stored.arrays[f"{part}/{path}"] for part in _PARTS)
+        scorers[path] = Scorer(weights, none, dict(zip(words, known.tolist(), strict=True)), calibration, own=True)
+    return FieldHead(schema, scorers, fingerprint=stored.sha256)
+
+
+_PARTS = ("weights", "none", "calibration", "words")
+
+
+def read_labelled(
+    reader: Reader, documents: Sequence[Document], gold: Sequence[Mapping[str, object]], vendors: Sequence[str]
+) -> Labelled:
+    """Read documents and mark the right candidates: one entry per candidate, none's last."""
+    sizes = Counter(vendors)
+    labelled = Labelled(shares=[sizes[vendor] ** -0.5 for vendor in vendors])
+    for document, values in zip(documents, gold, strict=True):
+        _, views = reader.read(document, words=True)
+        right = {}
+        for target in reader.targets:
+            if target.path in values and target.path in views:
+                right[target.path] = _right(views[target.path], values[target.path], target.hint.kind, reader.day_first)
+        labelled.views.append(views)
+        labelled.right.append(right)
+    return labelled
+
+
+def _right(view: View, value: object, kind: HintKind, day_first: bool) -> Matrix:  # noqa: FBT001
+    marks = np.zeros(len(view.candidates) + 1, bool)
+    if value is not None:
+        expected = Expected(value, kind, day_first=day_first)
+        marks[:-1] = [expected.agrees(one.value) for one in view.candidates]
+    marks[-1] = not marks.any()
+    return marks
+
+
+def split(groups: Sequence[str], folds: int = FOLDS) -> list[int]:
+    """Give every group one fold, the largest groups first, each to the fold with the fewest documents."""
+    sizes = Counter(groups)
+    order = np.random.default_rng(SEED).permutation(sorted(sizes))
+    room = [0] * folds
+    fold_of = {}
+    for group in sorted(order.tolist(), key=lambda one: -sizes[one]):
+        fold_of[group] = room.index(min(room))
+        room[fold_of[group]] += sizes[group]
+    return [fold_of[group] for group in groups]
+
+
+def _first_line(document: Document) -> str:
+    return next((letters(line) for line in document.text.splitlines() if letters(line)), "")
+
+
+def _fit(targets: Sequence[Target], labelled: Labelled, train: Iterable[int]) -> dict[str, Scorer]:
+    train = list(train)
+    scorers = {}
+    for target in targets:
+        known = [index for index in train if target.path in labelled.right[index]]
+        if sum(not labelled.right[index][target.path][-1] for index in known) >= FEWEST:
+            views = [labelled.views[index][target.path] for index in known]
+            right = [labelled.right[index][target.path] for index in known]
+            shares = [labelled.shares[index] for index in known]
+            words, keep = _allowed(target.hint.kind, views)
+            fitted = fit_scorer(views, right, shares, words=words, keep=keep)
+            scorers[target.path] = replace(fitted, own=True)
+    return scorers
+
+
+def _allowed(kind: HintKind, views: Sequence[View]) -> tuple[list[str], Matrix]:
+    """Return the words and mask the features that a leaf of a kind may use.
+
+    Names and addresses aren't told by the words around them nor by their order: those would be the vendors'.
+    """
+    return ([], general(kind)) if kind in LIKENESS else (_vocabulary(views), np.ones(len(feature_names(kind))))
+
+
+def general(kind: HintKind) -> Matrix:
+    """Mask the features that mean the same for every leaf of a kind."""
+    return (np.arange(len(feature_names(kind))) < len(TRAITS[kind]) + len(LABEL_FEATURES)).astype(np.float64)
+
+
+def _vocabulary(views: Sequence[View]) -> list[str]:
+    counts = Counter(word for view in views for word in {word for words in view.around for word in words})
+    return [word for word, count in counts.most_common(MOST_WORDS) if count >= WORD_DOCUMENTS]
+
+
+def fit_scorer(
+    views: Sequence[View], right: Sequence[Matrix], shares: Sequence[float], *, words: Sequence[str], keep: Matrix
+) -> Scorer:
+    """Fit one scorer; `keep` masks the features that it may use."""
+    place = {word: index for index, word in enumerate(words)}
+    width = views[0].rows.shape[1]
+    examples = []
+    for view, marks, share in zip(views, right, shares, strict=True):
+        count = len(view.candidates)
+        rows = np.zeros((count + 1, width + len(words) + len(NONE_FEATURES)))
+        rows[:count, :width] = view.rows * keep
+        for index, around in enumerate(view.around):
+            for word in around:
+                if word in place:
+                    rows[index, width + place[word]] = 1.0
+        rows[count, width + len(words) :] = view.none
+        examples.append(Example(rows, marks.astype(bool), share))
+    weights = fit_weights(examples, ridge=RIDGE)
+    known = dict(zip(words, weights[width : width + len(words)].tolist(), strict=True))
+    return Scorer(weights[:width], weights[width + len(words) :], known, NO_CALIBRATION)
+
+
+def judged(chosen: Chosen, right: Matrix) -> Judgement:
+    """Return the calibration's row of one chosen candidate and whether it was right."""
+    row = calibration_row(chosen.probability, adds_up=chosen.adds_up, labelled=chosen.labelled)
+    return row, bool(right[chosen.index])
+
+
+def calibrate(judgements: Sequence[Judgement], prior: Matrix) -> Matrix:
+    """Fit the confidence's curve; without judgements it is the prior."""
+    if not judgements:
+        return prior
+    rows, right = (np.array(column) for column in zip(*judgements, strict=True))
+    return fit_calibration(rows, right, prior=prior)
+
+
+def _curve(judgements: Sequence[Judgement], pooled: Matrix) -> Matrix:
+    return calibrate(judgements, pooled) if len(judgements) >= OWN_CURVE else pooled
+
+
+def _described(schema: Schema) -> list[list[object]]:
+    """What weights depend on in a schema: its leaves and the features of their kinds."""
+    return [
+        [target.path, *feature_names(target.hint.kind), *NONE_FEATURES, *CALIBRATION_FEATURES]
+        for target in Reader(schema).targets
+    ]
+
+
+def _stored(scorers: Mapping[str, Scorer], schema: Schema, card: Mapping[str, Any]) -> Stored:
+    words = {path: list(scorer.words) for path, scorer in scorers.items()}
+    settings = {"leaves": _described(schema), "words": words}
+    arrays: dict[str, Matrix] = {}
+    for path, scorer in scorers.items():
+        known = np.array(list(scorer.words.values()))
+        for part, array in zip(_PARTS, (scorer.weights, scorer.none, scorer.calibration, known), strict=True):
+            arrays[f"{part}/{path}"] = array
+    digest = hashlib.sha256(json.dumps([settings, card], sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(name.encode() + arrays[name].tobytes())
+    return Stored("fields", settings, card, arrays, digest.hexdigest())

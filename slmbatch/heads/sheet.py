@@ -1,0 +1,97 @@
+"""A document laid out for rules: its lines and words, with places counted over all pages. Knows no fields."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
+
+from slmbatch.types import Document, Grounded, Grounding
+
+MAX_CHARS = 40_000  # of the beginning; header fields and totals of longer documents aren't looked for further on
+WORD = re.compile(r"[^\W\d_]+|[#№]")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that isn't blank. `start` and `end` leave out the blanks around it; `left` is where the line begins."""
+
+    start: int
+    end: int
+    left: int
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word, folded: lower case, no accents."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Sheet:
+    """The text of all pages as one, one line break between them. Places in it are turned back into places in pages."""
+
+    def __init__(self, document: Document) -> None:
+        room = MAX_CHARS
+        self._pages = document.pages
+        self._starts: list[int] = []
+        parts: list[str] = []
+        at = 0
+        for page in document.pages:
+            self._starts.append(at)
+            text = page.text[: max(room, 0)]
+            room -= len(text)
+            parts.append(text)
+            at += len(text) + 1
+        self.text = "\n".join(parts)
+        self.lines = self._cut()
+        self._line_starts = [line.left for line in self.lines]
+
+    def words(self) -> list[Word]:
+        """Return the words of the text in order."""
+        return [Word(folded(found.group()), *found.span()) for found in WORD.finditer(self.text)]
+
+    def line_at(self, place: int) -> int:
+        """Return the number of the line that holds a place, the first one for a place before it."""
+        return max(bisect_right(self._line_starts, place) - 1, 0)
+
+    def line_text(self, number: int) -> str:
+        """Return a line without the blanks around it."""
+        line = self.lines[number]
+        return self.text[line.start : line.end]
+
+    def on_one_page(self, start: int, end: int) -> bool:
+        """Say whether a place lies in one page."""
+        return len(self._starts) < 2 or bisect_right(self._starts, start) == bisect_right(self._starts, end - 1)
+
+    def grounding(self, start: int, end: int) -> Grounding:
+        """Turn a place in the whole text into one in its page."""
+        index = bisect_right(self._starts, start) - 1
+        first = self._starts[index]
+        return Grounding(Grounded.EXACT, self._pages[index].number, start - first, end - first)
+
+    def _cut(self) -> list[Line]:
+        lines = []
+        at = page = 0
+        for row in self.text.split("\n"):
+            if page + 1 < len(self._starts) and at >= self._starts[page + 1]:
+                page = bisect_right(self._starts, at) - 1
+            bare = row.strip()
+            if bare:
+                start = at + len(row) - len(row.lstrip())
+                lines.append(Line(start, start + len(bare), at, page))
+            at += len(row) + 1
+        return lines
+
+
+@lru_cache(maxsize=16384)
+def folded(word: str) -> str:
+    """Return a word in lower case without accents."""
+    if word.isascii():
+        return word.lower()
+    return "".join(one for one in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(one))
