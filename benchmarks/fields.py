@@ -22,12 +22,12 @@ from field_data import Labelled, load_einvoice, load_sroie
 from fit_shipped_fields import FOLDS, Fitting
 
 from slmbatch.evaluate import same
-from slmbatch.heads.agree import LIKENESS, Expected
-from slmbatch.heads.fields import FieldHead
-from slmbatch.heads.fit_fields import fit_fields, load_fields, split
-from slmbatch.heads.reading import targets
-from slmbatch.heads.scorer import Scorer
-from slmbatch.heads.shipped import kind_scorers, rules_head
+from slmbatch.heads.fields.agree import LIKENESS, Expected
+from slmbatch.heads.fields.field_head import FieldHead
+from slmbatch.heads.fields.fit_fields import fit_fields, load_fields, split
+from slmbatch.heads.fields.reading import targets
+from slmbatch.heads.fields.scorer import Scorer
+from slmbatch.heads.fields.shipped import kind_scorers, rules_head
 from slmbatch.types import Leaf
 
 SURE = 0.9

@@ -1,4 +1,4 @@
-"""Fit slmbatch/heads/fields.json: one scorer for each kind of leaf, over leaves, sets and languages together.
+"""Fit slmbatch/heads/fields/weights.json: one scorer for each kind of leaf, over leaves, sets and languages together.
 
 python benchmarks/fit_shipped_fields.py --sroie DIR --einvoice DIR
 """
@@ -15,9 +15,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from field_data import Labelled, load_einvoice, load_sroie
 
-from slmbatch.heads.features import NONE_FEATURES, feature_names
-from slmbatch.heads.fields import choose
-from slmbatch.heads.fit_fields import (
+from slmbatch.heads.fields.features import NONE_FEATURES, feature_names
+from slmbatch.heads.fields.field_head import choose
+from slmbatch.heads.fields.fit_fields import (
     NO_CALIBRATION,
     Judgement,
     calibrate,
@@ -27,9 +27,9 @@ from slmbatch.heads.fit_fields import (
     read_labelled,
     split,
 )
-from slmbatch.heads.reading import Reader
-from slmbatch.heads.scorer import CALIBRATION_FEATURES, Scorer
-from slmbatch.heads.sums import equations
+from slmbatch.heads.fields.reading import Reader
+from slmbatch.heads.fields.scorer import CALIBRATION_FEATURES, Scorer
+from slmbatch.heads.fields.sums import equations
 from slmbatch.tasks.hints import HintKind
 
 FOLDS = 5
@@ -96,7 +96,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sroie", type=Path, required=True)
     parser.add_argument("--einvoice", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "slmbatch" / "heads" / "fields.json")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[1] / "slmbatch" / "heads" / "fields" / "weights.json"
+    )
     options = parser.parse_args()
     fitting = Fitting([load_sroie(options.sroie), load_einvoice(options.einvoice)])
     judgements = fitting.out_of_fold()

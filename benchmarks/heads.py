@@ -23,9 +23,9 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_union
 
 from slmbatch.engines.models import embeddings_folder
-from slmbatch.heads.embeddings import Embedder
-from slmbatch.heads.fitting import fit_classifier, quality
-from slmbatch.heads.texts import NamesHead
+from slmbatch.heads.text.embeddings import Embedder
+from slmbatch.heads.text.fitting import fit_classifier, quality
+from slmbatch.heads.text.text_head import NamesHead
 from slmbatch.tasks.labels import Label, LabelSet
 from slmbatch.types import Document, Page
 

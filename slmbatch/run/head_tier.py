@@ -22,7 +22,7 @@ from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.types import Answer, Attempt, Document
 
 if TYPE_CHECKING:
-    from slmbatch.heads.embeddings import Embedder
+    from slmbatch.heads.text.embeddings import Embedder
 
 log = logging.getLogger("slmbatch")
 BATCHES = 4  # in flight: one is answered while the next ones gather
@@ -42,13 +42,13 @@ class HeadTier:
 
     @property
     def concurrency(self) -> int:
-        from slmbatch.heads.texts import BATCH
+        from slmbatch.heads.text.text_head import BATCH
 
         return BATCHES * BATCH
 
     async def attempt(self, document: Document) -> Attempt:
         """Answer one document. Raises what loading the head raised, for every document that waited for it."""
-        from slmbatch.heads.tfidf import CHARACTERS
+        from slmbatch.heads.text.tfidf import CHARACTERS
 
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((document, future))
@@ -103,7 +103,7 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool) -> Callable[[], H
 
     Raises ConfigError for a head that doesn't fit the task, ModelError for a folder that is no head.
     """
-    from slmbatch.heads.texts import check_labels, head_of_labels, load_classifier
+    from slmbatch.heads.text.text_head import check_labels, head_of_labels, load_classifier
 
     if not isinstance(task, ClassifyTask):
         raise ConfigError(f"{plan.name}: heads can't extract fields yet.", "Name a model, as in --model llamacpp:…")
@@ -123,7 +123,7 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool) -> Callable[[], H
 
 def sentence_model(settings: EngineSettings, *, download: bool) -> Embedder:
     """Load the sentence model of a head's tier: the chosen one, else the pinned one."""
-    from slmbatch.heads.embeddings import Embedder
+    from slmbatch.heads.text.embeddings import Embedder
 
     return Embedder(
         embeddings_folder(settings.embeddings, download=download), threads=settings.threads or os.cpu_count() or 1

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from slmbatch.errors import ConfigError, InputError
-from slmbatch.heads.choosing import choose
+from slmbatch.heads.text.choosing import choose
 from slmbatch.readers import Found, ReadOptions, find, read
 from slmbatch.run.config import ConfigFile
 from slmbatch.run.head_tier import head_loader, sentence_model

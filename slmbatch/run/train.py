@@ -40,8 +40,8 @@ def train_labels(training: Training) -> dict[str, Any]:
 
     Raises InputError for rows that can't be used, RunFolderError when `out` holds something already.
     """
-    from slmbatch.heads.fitting import fit_classifier
-    from slmbatch.heads.texts import save_classifier
+    from slmbatch.heads.text.fitting import fit_classifier
+    from slmbatch.heads.text.text_head import save_classifier
 
     _check_out(training)
     texts, labels = labelled_rows(training)

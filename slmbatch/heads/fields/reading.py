@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slmbatch.heads.addresses import find_addresses
-from slmbatch.heads.candidates import (
+from slmbatch.heads.fields.addresses import find_addresses
+from slmbatch.heads.fields.candidates import (
     Candidate,
     find_amounts,
     find_currencies,
@@ -16,11 +16,11 @@ from slmbatch.heads.candidates import (
     find_rests,
     find_vats,
 )
-from slmbatch.heads.context import read_context, words_around
-from slmbatch.heads.features import OWN, TRAITS, Matrix, Shared, features
-from slmbatch.heads.labels import Labels
-from slmbatch.heads.parties import find_parties
-from slmbatch.heads.sheet import Sheet
+from slmbatch.heads.fields.context import read_context, words_around
+from slmbatch.heads.fields.features import OWN, TRAITS, Matrix, Shared, features
+from slmbatch.heads.fields.labels import Labels
+from slmbatch.heads.fields.parties import find_parties
+from slmbatch.heads.fields.sheet import Sheet
 from slmbatch.tasks.hints import Hint, HintKind
 from slmbatch.tasks.schema import Field, Schema
 from slmbatch.types import Document

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from slmbatch.engines.models import embeddings_folder
-from slmbatch.heads.classifier import Classifier, Pooling
-from slmbatch.heads.embeddings import Embedder
-from slmbatch.heads.fitting import Quality, fit_classifier, quality
+from slmbatch.heads.text.classifier import Classifier, Pooling
+from slmbatch.heads.text.embeddings import Embedder
+from slmbatch.heads.text.fitting import Quality, fit_classifier, quality
 from slmbatch.tasks.labels import load_labels
 
-SAMPLES = Path(__file__).parents[2] / "sample_docs"
+SAMPLES = Path(__file__).parents[3] / "sample_docs"
 EXAMPLES = [(text, label.name) for label in load_labels(str(SAMPLES / "labels.yaml")).labels for text in label.examples]
 
 

@@ -15,12 +15,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from slmbatch.errors import ModelError, TaskError
-from slmbatch.heads.agree import LIKENESS, Expected, letters
-from slmbatch.heads.features import LABEL_FEATURES, NONE_FEATURES, TRAITS, feature_names
-from slmbatch.heads.fields import Chosen, FieldHead, choose
-from slmbatch.heads.folder import Stored
-from slmbatch.heads.reading import Reader, Target, View
-from slmbatch.heads.scorer import (
+from slmbatch.heads.fields.agree import LIKENESS, Expected, letters
+from slmbatch.heads.fields.features import LABEL_FEATURES, NONE_FEATURES, TRAITS, feature_names
+from slmbatch.heads.fields.field_head import Chosen, FieldHead, choose
+from slmbatch.heads.fields.reading import Reader, Target, View
+from slmbatch.heads.fields.scorer import (
     CALIBRATION_FEATURES,
     Example,
     Matrix,
@@ -29,8 +28,9 @@ from slmbatch.heads.scorer import (
     fit_calibration,
     fit_weights,
 )
-from slmbatch.heads.shipped import kind_scorers
-from slmbatch.heads.sums import equations
+from slmbatch.heads.fields.shipped import kind_scorers
+from slmbatch.heads.fields.sums import equations
+from slmbatch.heads.folder import Stored
 from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Schema
 from slmbatch.types import Document

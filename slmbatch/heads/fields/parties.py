@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from slmbatch.heads.candidates import Candidate
-from slmbatch.heads.rows import NOTHING, Row, read_row
-from slmbatch.heads.sheet import Sheet
+from slmbatch.heads.fields.candidates import Candidate
+from slmbatch.heads.fields.rows import NOTHING, Row, read_row
+from slmbatch.heads.fields.sheet import Sheet
 
 PARTY_LINES, LONGEST_NAME = 120, 120  # lines of the beginning, and characters
 PARTY_TRAITS = (

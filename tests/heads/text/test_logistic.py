@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from slmbatch.heads.logistic import Logistic, fit, sigmoid, softmax
+from slmbatch.heads.text.logistic import Logistic, fit, sigmoid, softmax
 
 RNG = np.random.default_rng(5)
 COLUMNS = RNG.normal(size=(200, 6)).astype(np.float32)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from slmbatch.checks.amounts import scan_amounts
 from slmbatch.checks.currencies import marks_money, parse_currency
 from slmbatch.checks.dates import scan_dates
-from slmbatch.heads.sheet import Sheet
+from slmbatch.heads.fields.sheet import Sheet
 from slmbatch.types import Scalar
 
 MOST = 300  # candidates of one kind; those with cents go first, then the order of the document

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slmbatch.heads.embeddings import Embedder
-from slmbatch.heads.logistic import Doubles, Logistic, softmax
-from slmbatch.heads.tfidf import TfIdf
+from slmbatch.heads.text.embeddings import Embedder
+from slmbatch.heads.text.logistic import Doubles, Logistic, softmax
+from slmbatch.heads.text.tfidf import TfIdf
 
 LEAST = 1e-9  # a probability below this says nothing more
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from slmbatch.heads.sheet import WORD, Sheet, Word, folded
+from slmbatch.heads.fields.sheet import WORD, Sheet, Word, folded
 
 # What invoices and receipts print beside other dates, numbers and amounts. Words as `WORD` cuts them, without accents.
 NOBODYS = """

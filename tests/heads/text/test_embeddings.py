@@ -9,7 +9,7 @@ import pytest
 
 from slmbatch.engines.models import embeddings_folder
 from slmbatch.errors import ModelError
-from slmbatch.heads.embeddings import CHARACTERS, Embedder
+from slmbatch.heads.text.embeddings import CHARACTERS, Embedder
 
 TEXTS = ["I lost my card", "My card was stolen", "What is the exchange rate today?"]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmbatch.heads import tfidf
-from slmbatch.heads.tfidf import SparseRows, TfIdf
+from slmbatch.heads.text import tfidf
+from slmbatch.heads.text.tfidf import SparseRows, TfIdf
 
 TEXTS = ["My card is lost", "my card, my CARD!", "Wo ist die Karte?", "", "exchange rates today"]
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from slmbatch.heads.classifier import LEAST, Classifier, Pooling
-from slmbatch.heads.embeddings import Embedder, Floats
-from slmbatch.heads.logistic import Doubles, Logistic, fit, softmax
-from slmbatch.heads.tfidf import SparseRows, TfIdf
+from slmbatch.heads.text.classifier import LEAST, Classifier, Pooling
+from slmbatch.heads.text.embeddings import Embedder, Floats
+from slmbatch.heads.text.logistic import Doubles, Logistic, fit, softmax
+from slmbatch.heads.text.tfidf import SparseRows, TfIdf
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from slmbatch.errors import ConfigError, ModelError
-from slmbatch.heads.classifier import Classifier, Pooling
-from slmbatch.heads.embeddings import Embedder, Floats
 from slmbatch.heads.folder import Array, Stored, save_head
 from slmbatch.heads.head import Head
-from slmbatch.heads.logistic import Doubles, Logistic, softmax
-from slmbatch.heads.tfidf import TfIdf
+from slmbatch.heads.text.classifier import Classifier, Pooling
+from slmbatch.heads.text.embeddings import Embedder, Floats
+from slmbatch.heads.text.logistic import Doubles, Logistic, softmax
+from slmbatch.heads.text.tfidf import TfIdf
 from slmbatch.tasks.labels import OTHER, LabelSet
 from slmbatch.types import Answer, Document
 
@@ -78,7 +78,7 @@ def head_of_labels(labels: LabelSet, embedder: Embedder) -> Head:
     """Make a head out of a label file: fitted on its examples, or from names where a label has fewer than two."""
     if not labels.exemplified:
         return NamesHead(labels, embedder)
-    from slmbatch.heads.fitting import fit_classifier
+    from slmbatch.heads.text.fitting import fit_classifier
 
     rows = [(text, label.name) for label in labels.labels for text in dict.fromkeys(label.examples)]
     classifier, _ = fit_classifier(

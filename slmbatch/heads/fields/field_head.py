@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from slmbatch.heads.reading import Reader, Target, View
-from slmbatch.heads.scorer import Matrix, Scorer, probabilities
-from slmbatch.heads.sheet import Sheet
-from slmbatch.heads.sums import Choices, Equation, equations, settle
+from slmbatch.heads.fields.reading import Reader, Target, View
+from slmbatch.heads.fields.scorer import Matrix, Scorer, probabilities
+from slmbatch.heads.fields.sheet import Sheet
+from slmbatch.heads.fields.sums import Choices, Equation, equations, settle
 from slmbatch.tasks.schema import Schema
 from slmbatch.types import Answer, Document, Kind, Leaf, Scalar
 

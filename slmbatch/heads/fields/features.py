@@ -12,8 +12,8 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from slmbatch.heads.addresses import ADDRESS_TRAITS
-from slmbatch.heads.candidates import (
+from slmbatch.heads.fields.addresses import ADDRESS_TRAITS
+from slmbatch.heads.fields.candidates import (
     AMOUNT_TRAITS,
     CURRENCY_TRAITS,
     DATE_TRAITS,
@@ -22,8 +22,8 @@ from slmbatch.heads.candidates import (
     VAT_TRAITS,
     Candidate,
 )
-from slmbatch.heads.context import Context
-from slmbatch.heads.parties import PARTY_TRAITS
+from slmbatch.heads.fields.context import Context
+from slmbatch.heads.fields.parties import PARTY_TRAITS
 from slmbatch.tasks.hints import HintKind, Pick
 
 Matrix = npt.NDArray[np.float64]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from slmbatch.errors import ModelError, TaskError
-from slmbatch.heads.fit_fields import fit_fields, load_fields, split
+from slmbatch.heads.fields.fit_fields import fit_fields, load_fields, split
+from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.heads.folder import load_head, save_head
-from slmbatch.heads.shipped import rules_head
 from slmbatch.tasks.schema import Schema, compile_schema
 from slmbatch.types import Document, Page
 

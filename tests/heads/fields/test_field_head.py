@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slmbatch.evaluate import same
-from slmbatch.heads.fields import FieldHead
-from slmbatch.heads.shipped import rules_head
+from slmbatch.heads.fields.field_head import FieldHead
+from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.readers.pdf import read_pdf
 from slmbatch.readers.texts import read_text
 from slmbatch.run.checked import FieldChecks
@@ -20,7 +20,7 @@ from slmbatch.tasks.schema import compile_schema
 from slmbatch.tasks.schema_files import load_schema
 from slmbatch.types import Document, Grounded, Kind, Leaf, Page
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SAMPLES = ROOT / "sample_docs"
 INVOICE = load_schema(str(ROOT / "schemas" / "invoice-header.schema.json"))
 RECEIPT = load_schema(str(ROOT / "schemas" / "receipt.schema.json"))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from slmbatch.heads.candidates import Candidate
-from slmbatch.heads.labels import Label, by_line
-from slmbatch.heads.sheet import Sheet, Word
+from slmbatch.heads.fields.candidates import Candidate
+from slmbatch.heads.fields.labels import Label, by_line
+from slmbatch.heads.fields.sheet import Sheet, Word
 
 LINES_ABOVE = 3
 SECTION_LINES = 8  # how far below its heading a name may stand

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from slmbatch.heads.sums import Choices, equations, settle
+from slmbatch.heads.fields.sums import Choices, equations, settle
 from slmbatch.tasks.schema import compile_schema
 from slmbatch.tasks.schema_files import load_schema
 
-INVOICE = load_schema(str(Path(__file__).parents[2] / "schemas" / "invoice.schema.json"))
+INVOICE = load_schema(str(Path(__file__).parents[3] / "schemas" / "invoice.schema.json"))
 
 
 def choices(*pairs: tuple[str, float], none: float = 0.0) -> Choices:

@@ -1,6 +1,6 @@
 """The weights that come with the package, by kind of leaf, and the head that needs no training.
 
-They are in fields.json, which names the public documents they were fitted on and the command that does it.
+They are in weights.json, which names the public documents they were fitted on and the command that does it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from slmbatch.heads.features import NONE_FEATURES, feature_names
-from slmbatch.heads.fields import FieldHead
-from slmbatch.heads.reading import Reader, Target
-from slmbatch.heads.scorer import CALIBRATION_FEATURES, Matrix, Scorer
+from slmbatch.heads.fields.features import NONE_FEATURES, feature_names
+from slmbatch.heads.fields.field_head import FieldHead
+from slmbatch.heads.fields.reading import Reader, Target
+from slmbatch.heads.fields.scorer import CALIBRATION_FEATURES, Matrix, Scorer
 from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Schema
 
-FILE = "fields.json"
+FILE = "weights.json"
 
 
 def rules_head(schema: Schema) -> FieldHead:
@@ -55,4 +55,4 @@ def _array(written: Mapping[str, float], names: Sequence[str]) -> Matrix:
 
 
 def _read() -> Any:
-    return json.loads(resources.files("slmbatch.heads").joinpath(FILE).read_text(encoding="utf-8"))
+    return json.loads(resources.files("slmbatch.heads.fields").joinpath(FILE).read_text(encoding="utf-8"))

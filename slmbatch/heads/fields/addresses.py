@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from slmbatch.heads.candidates import Candidate
-from slmbatch.heads.rows import NOTHING, Row, read_row
-from slmbatch.heads.sheet import Sheet
+from slmbatch.heads.fields.candidates import Candidate
+from slmbatch.heads.fields.rows import NOTHING, Row, read_row
+from slmbatch.heads.fields.sheet import Sheet
 
 ADDRESS_LINES, LONGEST_ADDRESS = 16, 6  # lines of the beginning, and of one address
 ADDRESS_TRAITS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slmbatch.heads.choosing import ALIKE, choose
+from slmbatch.heads.text.choosing import ALIKE, choose
 
 RNG = np.random.default_rng(3)
 

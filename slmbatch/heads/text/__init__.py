@@ -1,0 +1,1 @@
+"""Labels for texts: a fitted classifier, or label names alone."""
