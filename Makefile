@@ -17,8 +17,8 @@ demo: $(VENV)/.installed  ## set up, then classify the sample tickets and extrac
 	$(BIN)/slmbatch models pull
 	$(MAKE) --no-print-directory demo-classify demo-extract
 	@echo
-	@echo "Tickets were classified without a language model. The embedded 135M model that read the invoices shows the"
-	@echo "machinery, not good answers: its accuracy above is what it is. For quality, name your own model: --model llamacpp:PATH.gguf, or openai:MODEL@URL for any server."
+	@echo "No language model was asked. For what the rules don't find or doubt, name one of yours:"
+	@echo "--escalate llamacpp:PATH.gguf, or --escalate openai:MODEL@URL for any server."
 
 demo-classify: $(VENV)/.installed
 	$(BIN)/slmbatch classify sample_docs/tickets --labels sample_docs/labels.yaml \

@@ -24,7 +24,8 @@ from fit_shipped_fields import FOLDS, Fitting
 from slmbatch.evaluate import same
 from slmbatch.heads.fields.agree import LIKENESS, Expected
 from slmbatch.heads.fields.field_head import FieldHead
-from slmbatch.heads.fields.fit_fields import fit_fields, load_fields, split
+from slmbatch.heads.fields.fit_fields import fit_fields, split
+from slmbatch.heads.fields.learned import load_fields
 from slmbatch.heads.fields.reading import targets
 from slmbatch.heads.fields.scorer import Scorer
 from slmbatch.heads.fields.shipped import kind_scorers, rules_head

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import polars as pl
 
 from slmbatch.checks.values import parse_value
 from slmbatch.errors import InputError
+from slmbatch.readers.gold import read_gold
 from slmbatch.types import Kind
 
 CENT = Decimal("0.005")
@@ -45,7 +45,8 @@ class Accuracy:
     unmatched: tuple[str, ...]
 
 
-Judged: TypeAlias = tuple[str, bool, bool, float]  # label or field, right, accepted, the row's score
+# label or field, right, accepted, its own confidence or else the row's score
+Judged: TypeAlias = tuple[str, bool, bool, float]
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -56,11 +57,14 @@ def compare(root: Path, gold: Path) -> Accuracy:
     Raises InputError when it can't be read or doesn't fit the run.
     """
     results = pl.read_parquet(root / "results.parquet")
-    expected = _read_gold(gold)
+    expected = read_gold(gold)
     found = {row["id"]: row for row in results.iter_rows(named=True)}
     matched = {key: value for key, value in expected.items() if key in found}
-    judge = _judge_label if "label" in results.columns else _judge_fields
-    judged = [one for key, value in matched.items() for one in judge(found[key], value, gold)]
+    if "label" in results.columns:
+        judged = [one for key, value in matched.items() for one in _judge_label(found[key], value, gold)]
+    else:
+        sure = _confidences(root / "fields.parquet")
+        judged = [one for key, value in matched.items() for one in _judge_fields(found[key], value, gold, sure)]
     names = sorted({name for name, *_ in judged})
     return Accuracy(
         overall=_share([right for _, right, *_ in judged]),
@@ -75,34 +79,32 @@ def _share(judged: list[bool]) -> Share:
     return Share(sum(judged), len(judged))
 
 
-def _read_gold(path: Path) -> dict[str, Any]:
-    try:
-        if path.suffix == ".jsonl":
-            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-            return {str(line["id"]): line.get("values", line.get("label")) for line in lines}
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-        return dict(zip(table["id"].cast(pl.String).to_list(), table["label"].to_list(), strict=True))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
-        remedy = "Give a CSV or Parquet file with the columns id and label, or JSONL with id and values."
-        raise InputError(f"{path}: can't be read as expected answers: {error}", remedy) from error
-
-
 def _judge_label(row: Mapping[str, Any], expected: Any, gold: Path) -> list[Judged]:
     if not isinstance(expected, str):
         raise InputError(f"{gold}: the label of {row['id']} is not a text.", "This run classified: give labels.")
     return [(expected, row["label"] == expected, row["status"] == "accepted", row["score"] or 0.0)]
 
 
-def _judge_fields(row: Mapping[str, Any], expected: Any, gold: Path) -> list[Judged]:
+def _confidences(fields: Path) -> dict[tuple[str, str], float | None]:
+    """The confidence of every field that has a value, by document and path."""
+    table = pl.read_parquet(fields, columns=["id", "path", "value", "confidence"]).filter(pl.col("value").is_not_null())
+    return {(row_id, path): confidence for row_id, path, _, confidence in table.iter_rows()}
+
+
+def _judge_fields(
+    row: Mapping[str, Any], expected: Any, gold: Path, sure: Mapping[tuple[str, str], float | None]
+) -> list[Judged]:
     if not isinstance(expected, Mapping):
         raise InputError(f"{gold}: {row['id']} has no values.", "This run extracted: give JSONL with id and values.")
     accepted = row["status"] == "accepted"
     values = row["values"]
     scalars = {name: value for name, value in expected.items() if not isinstance(value, (list, dict))}
-    score = row["score"] or 0.0
-    return [
-        (name, values is not None and same(values.get(name), value), accepted, score) for name, value in scalars.items()
-    ]
+    judged: list[Judged] = []
+    for name, value in scalars.items():
+        known = sure.get((row["id"], name))
+        score = (row["score"] or 0.0) if known is None else known
+        judged.append((name, values is not None and same(values.get(name), value), accepted, score))
+    return judged
 
 
 def same(found: Any, expected: Any) -> bool:

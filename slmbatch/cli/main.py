@@ -97,34 +97,30 @@ def extract(  # noqa: PLR0917
 
 @app.command()
 def train(  # noqa: PLR0917
-    labelled: Annotated[Path, typer.Argument(help="Parquet, CSV or JSONL: one row a text, with its label.")],
+    labelled: Annotated[Path, typer.Argument(help="Labelled rows (Parquet, CSV, JSONL); with --schema: documents.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the head, for --model head:FOLDER.")],
     labels: Annotated[str | None, typer.Option("--labels", help="Label file that the rows must fit.")] = None,
     text_column: o.TextColumn = None,
     label_column: Annotated[str | None, typer.Option("--label-column", help="The label's column.")] = None,
     embeddings: Annotated[str | None, typer.Option("--embeddings", help="Folder of another sentence model.")] = None,
+    schema: Annotated[str | None, typer.Option("--schema", help="Learn to find this schema's fields.")] = None,
+    gold: Annotated[Path | None, typer.Option("--gold", help="With --schema: JSONL with id and values.")] = None,
     json_: o.Json = False,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the head that is there.")] = False,
     no_download: o.NoDownload = False,
 ) -> None:
-    """Fit a head on labelled rows: a classifier that needs no language model."""
-    from slmbatch.cli.train import train_verb
-    from slmbatch.run.train import Training
-    from slmbatch.tasks.labels import load_labels
+    """Fit a head, which needs no language model: on labelled rows, or on documents with expected values."""
+    from slmbatch.cli import train as verbs
 
-    training = Training(
-        source=labelled,
-        out=out,
-        labels=load_labels(labels) if labels else None,
-        text_column=text_column,
-        label_column=label_column,
-        embeddings=embeddings,
-        overwrite=overwrite,
-        download=not no_download,
-    )
-    train_verb(training, json_=json_, quiet=quiet)
+    if schema is None and gold is None:
+        card = verbs.train_on_rows(
+            labelled, out, labels, text_column, label_column, embeddings, overwrite=overwrite, download=not no_download
+        )
+    else:
+        card = verbs.train_on_documents(labelled, out, schema, gold, overwrite=overwrite)
+    verbs.show_card(card, out, json_=json_, quiet=quiet)
 
 
 @app.command()

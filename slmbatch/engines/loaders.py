@@ -30,7 +30,7 @@ ENGINES: dict[str, Loader] = {
     "llamacpp": _llamacpp,  # embedded: a GGUF file, served in a child process
     "openai": _openai,  # any server that speaks OpenAI chat completions
 }
-HEADS = frozenset({"head"})  # answered in this process, by slmbatch.heads
+HEADS = frozenset({"head", "rules"})  # answered in this process, by slmbatch.heads
 LOCAL = frozenset({"llamacpp"}) | HEADS
 
 

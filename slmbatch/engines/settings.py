@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from slmbatch.errors import ConfigError
 
-BARE = "head"  # the head that is made out of the label file
+BARE = ("head", "rules")  # heads made out of the label file, or of the schema and shipped weights
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """`ENGINE:MODEL`, `ENGINE:MODEL@URL` or a bare `head`, whose model is empty, as the user wrote it."""
+    """`ENGINE:MODEL`, `ENGINE:MODEL@URL` or a bare `head` or `rules`, whose model is empty, as the user wrote it."""
 
     engine: str
     model: str
@@ -22,8 +22,8 @@ class EngineSpec:
 
 
 def parse_spec(text: str) -> EngineSpec:
-    """Read `ENGINE:MODEL[@URL]` or `head`; raises ConfigError for anything else."""
-    if text == BARE:
+    """Read `ENGINE:MODEL[@URL]` or a bare `head` or `rules`; raises ConfigError for anything else."""
+    if text in BARE:
         return EngineSpec(text, "")
     engine, colon, rest = text.partition(":")
     model, at, url = rest.partition("@http")

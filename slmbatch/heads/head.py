@@ -19,5 +19,9 @@ class Head(Protocol):
     def batch(self) -> int:
         """How many documents at a time it works best with."""
 
+    @property
+    def characters(self) -> int:
+        """How many characters of a document, from its beginning, it looks at."""
+
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         """Return one answer per document, in order."""

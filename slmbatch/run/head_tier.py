@@ -6,26 +6,29 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from slmbatch.engines.models import embeddings_folder
 from slmbatch.engines.settings import EngineSettings
 from slmbatch.errors import ConfigError, SlmbatchError
-from slmbatch.heads.folder import load_head
+from slmbatch.heads.folder import Stored, load_head
 from slmbatch.heads.head import Head
 from slmbatch.run.answers import Task
+from slmbatch.run.checked import FieldChecks
 from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
 from slmbatch.tasks.classify import ClassifyTask
+from slmbatch.tasks.extract import ExtractTask
 from slmbatch.types import Answer, Attempt, Document
 
 if TYPE_CHECKING:
     from slmbatch.heads.text.embeddings import Embedder
 
 log = logging.getLogger("slmbatch")
-BATCHES = 4  # in flight: one is answered while the next ones gather
+BATCH, BATCHES = 64, 4  # documents in flight: one batch is answered while the next ones gather
 Waiting: TypeAlias = tuple[Document, "asyncio.Future[tuple[Answer | SlmbatchError | None, str | None, float]]"]
 
 
@@ -42,14 +45,10 @@ class HeadTier:
 
     @property
     def concurrency(self) -> int:
-        from slmbatch.heads.text.text_head import BATCH
-
         return BATCHES * BATCH
 
     async def attempt(self, document: Document) -> Attempt:
         """Answer one document. Raises what loading the head raised, for every document that waited for it."""
-        from slmbatch.heads.text.tfidf import CHARACTERS
-
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((document, future))
         if self._worker is None or self._worker.done():
@@ -61,7 +60,7 @@ class HeadTier:
             self.plan.name,
             answer,
             seconds=seconds,
-            truncated=len(document.text) > CHARACTERS,
+            truncated=self._head is not None and len(document.text) > self._head.characters,
             error_kind=None if error is None else "internal",
             error=error,
         )
@@ -103,22 +102,63 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool) -> Callable[[], H
 
     Raises ConfigError for a head that doesn't fit the task, ModelError for a folder that is no head.
     """
-    from slmbatch.heads.text.text_head import check_labels, head_of_labels, load_classifier
-
-    if not isinstance(task, ClassifyTask):
-        raise ConfigError(f"{plan.name}: heads can't extract fields yet.", "Name a model, as in --model llamacpp:…")
     where = plan.spec.model
     stored = load_head(Path(where).expanduser()) if where else None
+    if isinstance(task, ExtractTask):
+        return _field_head(plan, task, stored)
+    if plan.spec.engine == "rules":
+        raise ConfigError("rules: they find fields, and can't classify.", "Leave --model out, or give head:FOLDER.")
+    return _text_head(plan, task, stored, download=download)
+
+
+def _text_head(plan: TierPlan, task: ClassifyTask, stored: Stored | None, *, download: bool) -> Callable[[], Head]:
+    from slmbatch.heads.text.text_head import check_labels, head_of_labels, load_classifier
+
     if stored is not None:
-        check_labels(stored, task.labels, where)
+        check_labels(stored, task.labels, plan.spec.model)
 
     def load() -> Head:
         embedder = sentence_model(plan.settings, download=download)
         if stored is None:
             return head_of_labels(task.labels, embedder)
-        return load_classifier(stored, embedder, where)
+        return load_classifier(stored, embedder, plan.spec.model)
 
     return load
+
+
+def _field_head(plan: TierPlan, task: ExtractTask, stored: Stored | None) -> Callable[[], Head]:
+    from slmbatch.heads.fields.learned import load_fields
+    from slmbatch.heads.fields.shipped import rules_head
+
+    if stored is None and plan.spec.engine == "head":
+        raise ConfigError("head: it is made out of a label file, and can't extract.", "Use rules, or head:FOLDER.")
+    found = rules_head(task.schema) if stored is None else load_fields(stored, task.schema)
+    return lambda: CheckedHead(found, task)
+
+
+class CheckedHead:
+    """A head for fields whose answers are checked against the schema, as a model's are."""
+
+    def __init__(self, head: Head, task: ExtractTask) -> None:
+        self._head = head
+        self._checks = FieldChecks(task)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._head.fingerprint
+
+    @property
+    def batch(self) -> int:
+        return self._head.batch
+
+    @property
+    def characters(self) -> int:
+        return self._head.characters
+
+    def answer(self, documents: Sequence[Document]) -> list[Answer]:
+        """Answer, check, and take the row's confidence for its score."""
+        checked = [self._checks.checked(answer.leaves) for answer in self._head.answer(documents)]
+        return [replace(answer, score=answer.confidence) for answer in checked]
 
 
 def sentence_model(settings: EngineSettings, *, download: bool) -> Embedder:

@@ -19,7 +19,7 @@ from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 
-DEFAULT_MODELS = {"classify": "head", "extract": "llamacpp:smollm2-135m"}
+DEFAULT_MODELS = {"classify": "head", "extract": "rules"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def train_labels(training: Training) -> dict[str, Any]:
     from slmbatch.heads.text.fitting import fit_classifier
     from slmbatch.heads.text.text_head import save_classifier
 
-    _check_out(training)
+    check_out(training.out, overwrite=training.overwrite)
     texts, labels = labelled_rows(training)
     embedder = sentence_model(EngineSettings(embeddings=training.embeddings), download=training.download)
     other = OTHER if training.labels is not None and training.labels.other else None
@@ -82,12 +82,13 @@ def labelled_rows(training: Training) -> tuple[list[str], list[str]]:
     return texts, labels
 
 
-def _check_out(training: Training) -> None:
-    taken = training.out.exists() and (not training.out.is_dir() or any(training.out.iterdir()))
-    head = (training.out / DESCRIPTION).is_file()
-    if taken and not (head and training.overwrite):
+def check_out(out: Path, *, overwrite: bool) -> None:
+    """Raise RunFolderError when `out` holds anything but a head that may be replaced."""
+    taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    head = (out / DESCRIPTION).is_file()
+    if taken and not (head and overwrite):
         remedy = "Pass --overwrite to replace it." if head else "Give a new folder."
-        raise RunFolderError(f"{training.out}: there is {'a head' if head else 'something'} already.", remedy)
+        raise RunFolderError(f"{out}: there is {'a head' if head else 'something'} already.", remedy)
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -86,7 +86,16 @@ def test_fields_are_extracted_typed_grounded_and_scored(tmp_path: Path, embedded
     (tmp_path / "invoice.txt").write_text(INVOICE)
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
     out = tmp_path / "out"
-    arguments = ["extract", tmp_path / "invoice.txt", "--schema", tmp_path / "schema.json", "-o", out]
+    arguments = [
+        "extract",
+        tmp_path / "invoice.txt",
+        "--schema",
+        tmp_path / "schema.json",
+        "-o",
+        out,
+        "--model",
+        EMBEDDED,
+    ]
     assert slmbatch(*arguments, "--no-download", "--quiet") == Ran(0, "", "")
     (row,) = results(out)
     assert row["status"] in {"accepted", "review"}

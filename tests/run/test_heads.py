@@ -89,3 +89,70 @@ def test_a_missing_sentence_model_ends_the_run_with_its_remedy(tmp_path: Path, t
     assert ran.code == 1
     assert "minilm" in ran.err
     assert "slmbatch models pull" in ran.err
+
+
+INVOICES, HEADER = SAMPLES / "invoices", SAMPLES.parent / "schemas" / "invoice-header.schema.json"
+EXPECTED = SAMPLES / "invoices.expected.jsonl"
+
+
+def test_extract_without_a_model_finds_fields_by_rules(tmp_path: Path) -> None:
+    ran = slmbatch("extract", INVOICES, "--schema", HEADER, "-o", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    rows = {row["id"]: row for row in results(tmp_path / "out")}
+    one = rows["elektron-2018-construction.pdf"]
+    assert one["values"]["total_amount"] == 300
+    assert one["values"]["invoice_id"] == "181301674"
+    assert (one["tier"], one["score"]) == ("rules", one["confidence"])
+    assert all(row["confidence"] >= 0.8 for row in rows.values() if row["status"] == "accepted")
+    told = json.loads(slmbatch("report", tmp_path / "out", "--gold", EXPECTED, "--json").out)["expected"]
+    assert told["right"] / told["total"] > 0.85
+    sure = told["by_threshold"]["0.9"]
+    assert sure["right"] / sure["total"] > 0.95
+    assert sure["total"] > 80
+
+
+def test_a_field_that_rules_do_not_find_goes_up(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    text = tmp_path / "note.txt"
+    text.write_text("Dear all,\nplease find the minutes attached.\n")
+    ran = slmbatch("extract", text, "--schema", HEADER, "-o", tmp_path / "out", "--escalate", loopback().model)
+    assert ran.code == 0, ran.err
+    assert [row["tiers_tried"] for row in results(tmp_path / "out")] == [2]
+
+
+def test_a_head_learned_from_documents_extracts(tmp_path: Path) -> None:
+    head, out = tmp_path / "head", tmp_path / "out"
+    ran = slmbatch("train", INVOICES, "--schema", HEADER, "--gold", EXPECTED, "-o", head, "--json")
+    assert ran.code == 0, ran.err
+    card = json.loads(ran.out)
+    assert card["documents"] == 13
+    assert {"invoice_id", "total_amount"} <= set(card["learned"])
+    assert all(one["sure"] <= one["found"] and one["right"] <= one["values"] for one in card["cross_validated"])
+    ran = slmbatch("extract", INVOICES, "--schema", HEADER, "-o", out, "--model", f"head:{head}")
+    assert ran.code == 0, ran.err
+    assert {row["tier"] for row in results(out)} == {f"head:{head}", None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["train", INVOICES, "--schema", HEADER, "-o", "head"], "--gold is missing"),
+        (["train", INVOICES, "--gold", EXPECTED, "-o", "head"], "--schema is missing"),
+        (["classify", INVOICES, "--labels", "a,b", "-o", "out", "--model", "rules"], "can't classify"),
+        (["extract", INVOICES, "--schema", HEADER, "-o", "out", "--model", "head"], "can't extract"),
+    ],
+)
+def test_what_a_head_cannot_do_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[object], what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = slmbatch(*arguments)
+    assert ran.code == 2
+    assert what in ran.err.splitlines()[0]
+
+
+def test_too_few_documents_with_values_are_refused(tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("\n".join(EXPECTED.read_text().splitlines()[:3]))
+    ran = slmbatch("train", INVOICES, "--schema", HEADER, "--gold", gold, "-o", tmp_path / "head")
+    assert ran.code == 2
+    assert "expected values of 3 readable documents" in ran.err

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from slmbatch.heads.fields.reading import Reader, Target, View
 from slmbatch.heads.fields.scorer import Matrix, Scorer, probabilities
-from slmbatch.heads.fields.sheet import Sheet
+from slmbatch.heads.fields.sheet import MAX_CHARS, Sheet
 from slmbatch.heads.fields.sums import Choices, Equation, equations, settle
 from slmbatch.tasks.schema import Schema
 from slmbatch.types import Answer, Document, Kind, Leaf, Scalar
@@ -49,6 +49,11 @@ class FieldHead:
     def batch(self) -> int:
         """Return how many documents at a time to give; nothing is shared between them."""
         return BATCH
+
+    @property
+    def characters(self) -> int:
+        """Return how many characters of a document are looked at."""
+        return MAX_CHARS
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         """Return one answer per document, with only its leaves filled."""

@@ -5,8 +5,6 @@ Confidences are fitted on documents that the weights haven't seen, whole vendors
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +12,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from slmbatch.errors import ModelError, TaskError
+from slmbatch.errors import TaskError
 from slmbatch.heads.fields.agree import LIKENESS, Expected, letters
 from slmbatch.heads.fields.features import LABEL_FEATURES, NONE_FEATURES, TRAITS, feature_names
-from slmbatch.heads.fields.field_head import Chosen, FieldHead, choose
+from slmbatch.heads.fields.field_head import Chosen, choose
+from slmbatch.heads.fields.learned import keep
 from slmbatch.heads.fields.reading import Reader, Target, View
 from slmbatch.heads.fields.scorer import (
-    CALIBRATION_FEATURES,
     Example,
     Matrix,
     Scorer,
@@ -38,6 +36,7 @@ from slmbatch.types import Document
 FOLDS, SEED = 5, 1
 RIDGE = 3.0  # a hundred documents determine about a hundred weights
 MOST_WORDS, WORD_DOCUMENTS = 150, 4  # words that a leaf's weights may know, and documents each must be in
+SURE = 0.9  # the confidence that the card tells the precision at
 FEWEST = 8  # documents with a leaf's value, below which the shipped weights stay
 OWN_CURVE = 60  # judged values from which a leaf has its own curve; below, that of all leaves together
 NO_CALIBRATION = np.array([0.0, 1.0, 0.0, 0.0])  # the model's own probability
@@ -75,37 +74,45 @@ def fit_fields(
     shipped = kind_scorers(reader.targets)
     sums = equations(schema)
     rows: dict[str, list[Judgement]] = {target.path: [] for target in reader.targets}
+    counted: Counter[str] = Counter()
     for fold in range(FOLDS):
         train = [index for index, one in enumerate(folds) if one != fold]
         scorers = shipped | _fit(reader.targets, labelled, train)
         for index in (index for index, one in enumerate(folds) if one == fold):
             chosen = choose(reader.targets, labelled.views[index], scorers, sums)
             for path, right in labelled.right[index].items():
+                counted[path] += not right[-1]
                 if path in chosen:
                     rows[path].append(judged(chosen[path], right))
     fitted = _fit(reader.targets, labelled, range(len(documents)))
     everything = [one for some in rows.values() for one in some]
     pooled = calibrate(everything, NO_CALIBRATION)
     scorers = {path: replace(one, calibration=_curve(rows[path], pooled)) for path, one in fitted.items()}
-    return _stored(scorers, schema, {"documents": len(documents), "leaves": sorted(fitted), "folds": FOLDS})
+    final = shipped | scorers
+    told = [_told(path, rows[path], counted[path], final[path]) for path in rows if counted[path]]
+    card = {
+        "documents": len(documents),
+        "learned": sorted(fitted),
+        "folds": FOLDS,
+        "cross_validated": told,
+    }
+    return keep(scorers, schema, card)
 
 
-def load_fields(stored: Stored, schema: Schema) -> FieldHead:
-    """Make a head of what `fit_fields` learned; leaves it hasn't learned are found by the shipped rules.
+def _told(path: str, judgements: Sequence[Judgement], values: int, scorer: Scorer) -> dict[str, Any]:
+    """Say how well one leaf was found in documents that the weights hadn't seen, and how well where it was sure.
 
-    Raises ModelError when it was learned for another schema or by another version's features.
+    The confidence's curve was fitted on these same judgements.
     """
-    remedy = "Train it again with this schema."
-    if stored.kind != "fields" or stored.settings.get("leaves") != _described(schema):
-        raise ModelError("this head was trained for other fields than the schema's.", remedy)
-    scorers = dict(kind_scorers(Reader(schema).targets))
-    for path, words in stored.settings["words"].items():
-        weights, none, calibration, known = (stored.arrays[f"{part}/{path}"] for part in _PARTS)
-        scorers[path] = Scorer(weights, none, dict(zip(words, known.tolist(), strict=True)), calibration, own=True)
-    return FieldHead(schema, scorers, fingerprint=stored.sha256)
-
-
-_PARTS = ("weights", "none", "calibration", "words")
+    sure = [right for row, right in judgements if scorer.sure(row) >= SURE]
+    return {
+        "path": path,
+        "values": values,
+        "found": len(judgements),
+        "right": sum(right for _, right in judgements),
+        "sure": len(sure),
+        "sure_right": sum(sure),
+    }
 
 
 def read_labelled(
@@ -221,25 +228,3 @@ def calibrate(judgements: Sequence[Judgement], prior: Matrix) -> Matrix:
 
 def _curve(judgements: Sequence[Judgement], pooled: Matrix) -> Matrix:
     return calibrate(judgements, pooled) if len(judgements) >= OWN_CURVE else pooled
-
-
-def _described(schema: Schema) -> list[list[object]]:
-    """What weights depend on in a schema: its leaves and the features of their kinds."""
-    return [
-        [target.path, *feature_names(target.hint.kind), *NONE_FEATURES, *CALIBRATION_FEATURES]
-        for target in Reader(schema).targets
-    ]
-
-
-def _stored(scorers: Mapping[str, Scorer], schema: Schema, card: Mapping[str, Any]) -> Stored:
-    words = {path: list(scorer.words) for path, scorer in scorers.items()}
-    settings = {"leaves": _described(schema), "words": words}
-    arrays: dict[str, Matrix] = {}
-    for path, scorer in scorers.items():
-        known = np.array(list(scorer.words.values()))
-        for part, array in zip(_PARTS, (scorer.weights, scorer.none, scorer.calibration, known), strict=True):
-            arrays[f"{part}/{path}"] = array
-    digest = hashlib.sha256(json.dumps([settings, card], sort_keys=True).encode())
-    for name in sorted(arrays):
-        digest.update(name.encode() + arrays[name].tobytes())
-    return Stored("fields", settings, card, arrays, digest.hexdigest())

@@ -42,7 +42,10 @@ class Scorer:
 
     def confidence(self, probability: float, *, adds_up: bool, labelled: bool) -> float:
         """Return the calibrated probability that a chosen candidate is right."""
-        row = calibration_row(probability, adds_up=adds_up, labelled=labelled)
+        return self.sure(calibration_row(probability, adds_up=adds_up, labelled=labelled))
+
+    def sure(self, row: Matrix) -> float:
+        """Return the confidence of one row of CALIBRATION_FEATURES."""
         return float(1 / (1 + np.exp(-np.clip(row @ self.calibration, -30, 30))))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from slmbatch.errors import ConfigError, ModelError
 from slmbatch.heads.folder import Array, Stored, save_head
 from slmbatch.heads.head import Head
+from slmbatch.heads.text import embeddings, tfidf
 from slmbatch.heads.text.classifier import Classifier, Pooling
 from slmbatch.heads.text.embeddings import Embedder, Floats
 from slmbatch.heads.text.logistic import Doubles, Logistic, softmax
@@ -30,6 +31,7 @@ class ClassifierHead:
     """Answers with a fitted classifier's label and its calibrated probability."""
 
     batch = BATCH
+    characters = tfidf.CHARACTERS
 
     def __init__(self, classifier: Classifier, embedder: Embedder, *, fingerprint: str) -> None:
         self.fingerprint = fingerprint
@@ -52,6 +54,7 @@ class NamesHead:
     """Answers with the label whose name and description mean most nearly what the text means. Nothing is calibrated."""
 
     batch = BATCH
+    characters = embeddings.CHARACTERS
 
     def __init__(self, labels: LabelSet, embedder: Embedder) -> None:
         self._names = tuple(label.name for label in labels.labels)

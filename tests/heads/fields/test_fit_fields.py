@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from slmbatch.errors import ModelError, TaskError
-from slmbatch.heads.fields.fit_fields import fit_fields, load_fields, split
+from slmbatch.heads.fields.fit_fields import fit_fields, split
+from slmbatch.heads.fields.learned import load_fields
 from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.heads.folder import load_head, save_head
 from slmbatch.tasks.schema import Schema, compile_schema

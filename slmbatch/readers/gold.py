@@ -1,0 +1,24 @@
+"""Expected answers: a table of labels, or lines of field values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from slmbatch.errors import InputError
+
+
+def read_gold(path: Path) -> dict[str, Any]:
+    """Read expected answers by id: a label, or values by field. Raises InputError when they can't be read."""
+    try:
+        if path.suffix == ".jsonl":
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            return {str(line["id"]): line.get("values", line.get("label")) for line in lines}
+        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+        return dict(zip(table["id"].cast(pl.String).to_list(), table["label"].to_list(), strict=True))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        remedy = "Give a CSV or Parquet file with the columns id and label, or JSONL with id and values."
+        raise InputError(f"{path}: can't be read as expected answers: {error}", remedy) from error
