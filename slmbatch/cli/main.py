@@ -97,14 +97,18 @@ def extract(  # noqa: PLR0917
 
 @app.command()
 def train(  # noqa: PLR0917
-    labelled: Annotated[Path, typer.Argument(help="Labelled rows (Parquet, CSV, JSONL); with --schema: documents.")],
+    inputs: Annotated[list[str], typer.Argument(help="Tables with texts and labels; with --gold, any documents.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the head, for --model head:FOLDER.")],
     labels: Annotated[str | None, typer.Option("--labels", help="Label file that the rows must fit.")] = None,
+    schema: Annotated[str | None, typer.Option("--schema", help="Learn to find this schema's fields.")] = None,
+    gold: Annotated[Path | None, typer.Option("--gold", help="Labels or values by id, or a results.parquet.")] = None,
     text_column: o.TextColumn = None,
     label_column: Annotated[str | None, typer.Option("--label-column", help="The label's column.")] = None,
+    id_column: o.IdColumn = None,
+    encoding: o.Encoding = "utf-8",
+    limit: o.Limit = None,
+    workers: o.Workers = None,
     embeddings: Annotated[str | None, typer.Option("--embeddings", help="Folder of another sentence model.")] = None,
-    schema: Annotated[str | None, typer.Option("--schema", help="Learn to find this schema's fields.")] = None,
-    gold: Annotated[Path | None, typer.Option("--gold", help="With --schema: JSONL with id and values.")] = None,
     json_: o.Json = False,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
@@ -113,13 +117,23 @@ def train(  # noqa: PLR0917
 ) -> None:
     """Fit a head, which needs no language model: on labelled rows, or on documents with expected values."""
     from slmbatch.cli import train as verbs
+    from slmbatch.run.train import Training
 
-    if schema is None and gold is None:
-        card = verbs.train_on_rows(
-            labelled, out, labels, text_column, label_column, embeddings, overwrite=overwrite, download=not no_download
-        )
+    reading = o.reading(text_column, id_column, encoding, limit, workers)
+    if schema is not None:
+        card = verbs.train_on_fields(tuple(inputs), out, schema, gold, reading, overwrite=overwrite)
     else:
-        card = verbs.train_on_documents(labelled, out, schema, gold, overwrite=overwrite)
+        training = Training(
+            tuple(inputs),
+            out,
+            reading,
+            gold=gold,
+            label_column=label_column,
+            embeddings=embeddings,
+            overwrite=overwrite,
+            download=not no_download,
+        )
+        card = verbs.train_on_labels(training, labels)
     verbs.show_card(card, out, json_=json_, quiet=quiet)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from slmbatch.errors import UsageError
+from slmbatch.readers import ReadOptions
 from slmbatch.run.label import Labelling, write_rows_to_label
 from slmbatch.run.train import Training, train_labels
 from slmbatch.run.train_fields import FieldTraining, train_fields
@@ -19,39 +21,18 @@ from slmbatch.tasks.schema_files import load_schema
 SHOWN = 20
 
 
-def train_on_rows(
-    source: Path,
-    out: Path,
-    labels: str | None,
-    text_column: str | None,
-    label_column: str | None,
-    embeddings: str | None,
-    *,
-    overwrite: bool,
-    download: bool,
-) -> dict[str, Any]:
+def train_on_labels(training: Training, labels: str | None) -> dict[str, Any]:
     """Fit a classifier on labelled rows; return its card."""
-    training = Training(
-        source=source,
-        out=out,
-        labels=load_labels(labels) if labels else None,
-        text_column=text_column,
-        label_column=label_column,
-        embeddings=embeddings,
-        overwrite=overwrite,
-        download=download,
-    )
-    return train_labels(training)
+    return train_labels(replace(training, labels=load_labels(labels) if labels else None))
 
 
-def train_on_documents(
-    source: Path, out: Path, schema: str | None, gold: Path | None, *, overwrite: bool
+def train_on_fields(
+    sources: tuple[str, ...], out: Path, schema: str, gold: Path | None, reading: ReadOptions, *, overwrite: bool
 ) -> dict[str, Any]:
     """Fit what finds a schema's fields on documents with expected values; return its card."""
-    if schema is None or gold is None:
-        missing = "--gold" if gold is None else "--schema"
-        raise UsageError(f"{missing} is missing.", "Fields are learned from documents, a --schema and a --gold file.")
-    return train_fields(FieldTraining(source, gold, out, load_schema(schema), overwrite))
+    if gold is None:
+        raise UsageError("--gold is missing.", "Fields are learned from documents, a --schema and a --gold file.")
+    return train_fields(FieldTraining(sources, gold, out, load_schema(schema), reading, overwrite))
 
 
 def show_card(card: Mapping[str, Any], out: Path, *, json_: bool, quiet: bool) -> None:

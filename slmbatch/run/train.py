@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,8 @@ from slmbatch import __version__
 from slmbatch.engines.settings import EngineSettings
 from slmbatch.errors import InputError, RunFolderError
 from slmbatch.heads.folder import DESCRIPTION
+from slmbatch.readers import ReadOptions, find, read
+from slmbatch.readers.gold import read_gold
 from slmbatch.run.head_tier import sentence_model
 from slmbatch.tasks.labels import OTHER, LabelSet
 
@@ -23,12 +26,16 @@ MIN_LABELS, FEWEST_ROWS = 2, 2
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What to train on, and where to put the head. Columns are None where they are found by name."""
+    """What to train on, and where to put the head. Columns are None where they are found by name.
 
-    source: Path
+    With `gold`, `sources` are documents and tables as `classify` reads them, and the labels stand in `gold` by id.
+    """
+
+    sources: tuple[str, ...]
     out: Path
+    reading: ReadOptions
     labels: LabelSet | None = None
-    text_column: str | None = None
+    gold: Path | None = None
     label_column: str | None = None
     embeddings: str | None = None
     overwrite: bool = False
@@ -51,7 +58,7 @@ def train_labels(training: Training) -> dict[str, Any]:
     card = {
         "made_by": f"slmbatch {__version__}",
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "source": training.source.name,
+        "source": ", ".join(Path(source).name for source in training.sources),
         "rows": len(texts),
         "rows_sha256": rows_hash(texts, labels),
         "cross_validated": asdict(quality),
@@ -70,16 +77,30 @@ def rows_hash(texts: list[str], labels: list[str]) -> str:
 
 def labelled_rows(training: Training) -> tuple[list[str], list[str]]:
     """Read texts and labels; rows without a label are left out, the same text with the same label counts once."""
-    table = _read(training.source)
-    text_column = _column(table, training.text_column, "text", training.source)
-    label_column = _column(table, training.label_column, "label", training.source)
-    pairs = table.select(pl.col(text_column).cast(pl.String), pl.col(label_column).cast(pl.String))
+    pairs = _from_tables(training) if training.gold is None else _from_documents(training, training.gold)
     rows = dict.fromkeys(
-        (text, label.strip()) for text, label in pairs.iter_rows() if text and text.strip() and label and label.strip()
+        (text, label.strip()) for text, label in pairs if text and text.strip() and label and label.strip()
     )
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     _check(training, Counter(labels))
     return texts, labels
+
+
+def _from_tables(training: Training) -> Iterator[tuple[str | None, str | None]]:
+    for source in map(Path, training.sources):
+        table = _read(source)
+        text_column = _column(table, training.reading.text_column, "text", source)
+        label_column = _column(table, training.label_column, "label", source)
+        yield from table.select(pl.col(text_column).cast(pl.String), pl.col(label_column).cast(pl.String)).iter_rows()
+
+
+def _from_documents(training: Training, gold: Path) -> Iterator[tuple[str | None, str | None]]:
+    labels = read_gold(gold)
+    for batch in read(find(training.sources), training.reading):
+        for document in batch:
+            label = labels.get(document.id)
+            if document.problem is None and isinstance(label, str):
+                yield document.text, label
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
@@ -113,15 +134,16 @@ def _column(table: pl.DataFrame, chosen: str | None, usual: str, source: Path) -
 
 
 def _check(training: Training, counted: Counter[str]) -> None:
+    where = training.gold or ", ".join(training.sources)
     known = None if training.labels is None else training.labels.names
     for label in counted:
         if known is not None and label not in known:
             remedy = "Correct it there, or add the label to the label file."
-            raise InputError(f"{training.source}: {counted[label]} rows have the unknown label {label!r}.", remedy)
+            raise InputError(f"{where}: {counted[label]} rows have the unknown label {label!r}.", remedy)
     wanted = {name for name in known or counted if name != OTHER}
     for label in sorted(wanted):
         if counted[label] < FEWEST_ROWS:
             remedy = f"Give each label at least {FEWEST_ROWS} different texts, better 8, or leave the label out."
-            raise InputError(f"{training.source}: label {label!r} has {counted[label]} rows.", remedy)
+            raise InputError(f"{where}: label {label!r} has {counted[label]} rows.", remedy)
     if len(wanted) < MIN_LABELS:
-        raise InputError(f"{training.source}: rows of {len(wanted)} labels.", "Give rows of at least two labels.")
+        raise InputError(f"{where}: rows of {len(wanted)} labels.", "Give rows of at least two labels.")

@@ -26,10 +26,11 @@ FEWEST_DOCUMENTS = 10
 class FieldTraining:
     """What to train on, and where to put the head. `gold` is JSONL with `id` and `values`."""
 
-    source: Path
+    sources: tuple[str, ...]
     gold: Path
     out: Path
     schema: Schema
+    reading: ReadOptions
     overwrite: bool = False
 
 
@@ -46,7 +47,7 @@ def train_fields(training: FieldTraining) -> dict[str, Any]:
     expected = {key: dict(_flat(value)) for key, value in read_gold(training.gold).items() if isinstance(value, dict)}
     documents = [
         document
-        for batch in read(find([str(training.source)]), ReadOptions())
+        for batch in read(find(training.sources), training.reading)
         for document in batch
         if document.id in expected and document.problem is None
     ]
@@ -58,7 +59,7 @@ def train_fields(training: FieldTraining) -> dict[str, Any]:
     card = {
         "made_by": f"slmbatch {__version__}",
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "source": training.source.name,
+        "source": ", ".join(Path(source).name for source in training.sources),
         "schema": training.schema.name,
         "rows_sha256": _hash(documents, gold),
         **stored.card,

@@ -110,3 +110,15 @@ def test_chosen_rows_go_through_a_person_into_a_head(tmp_path: Path) -> None:
     assert card["rows"] == 55
     said(slmbatch("label", table, "--labels", names, "-o", chosen), "is there already", "may hold labels")
     said(slmbatch("label", table, "--labels", names, "-o", tmp_path / "todo.txt"), "neither .csv nor .parquet", "-o")
+
+
+def test_what_an_earlier_run_accepted_can_be_learned_from(tmp_path: Path) -> None:
+    table, out = write_table(tmp_path / "t.parquet", [row["text"] for row in ROWS]), tmp_path / "out"
+    assert slmbatch("classify", table, "--labels", LABELS, "-o", out, "--quiet").code == 0
+    accepted = [row for row in results(out) if row["status"] == "accepted"]
+    assert 40 < len(accepted) < len(ROWS) + 1
+    ran = slmbatch("train", table, "--gold", out / "results.parquet", "-o", tmp_path / "head", "--json")
+    assert ran.code == 0, ran.err
+    card = json.loads(ran.out)
+    assert card["rows"] == len(accepted)
+    assert {one["label"] for one in card["cross_validated"]["by_label"]} == {row["label"] for row in accepted}
