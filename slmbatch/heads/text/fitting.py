@@ -18,6 +18,7 @@ from slmbatch.heads.text.logistic import Doubles, Logistic, fit, softmax
 from slmbatch.heads.text.tfidf import SparseRows, TfIdf
 
 Ints: TypeAlias = npt.NDArray[np.int64]
+Pair: TypeAlias = tuple[Logistic, Logistic]  # by grams, by meaning
 
 GRAMS_STRENGTH, MEANING_STRENGTH = 30.0, 10.0  # best of 1, 10, 30 over the public sets measured; flat around it
 FOLDS, MANY_ROWS, FOLDS_OF_MANY = 5, 2_000, 3
@@ -61,11 +62,12 @@ class _Views:
     chosen: Ints
     labels: int
 
-    def fit(self, rows: Ints) -> tuple[Logistic, Logistic]:
+    def fit(self, rows: Ints, start: Pair | tuple[None, None] = (None, None)) -> Pair:
+        """Fit both views on some rows."""
         targets = np.eye(self.labels, dtype=np.float32)[self.chosen[rows]]
         return (
-            fit(self.sparse[rows], targets, strength=GRAMS_STRENGTH),
-            fit(self.meaning[rows], targets, strength=MEANING_STRENGTH),
+            fit(self.sparse[rows], targets, strength=GRAMS_STRENGTH, start=start[0]),
+            fit(self.meaning[rows], targets, strength=MEANING_STRENGTH, start=start[1]),
         )
 
 
@@ -83,12 +85,12 @@ def fit_classifier(
     chosen = np.array([names.index(label) for label in labels])
     sparse = csr_matrix((grams.values, grams.columns, grams.starts), (len(texts), grams.width))
     views = _Views(grams, sparse, embedder.embed(texts), chosen, len(names))
-    held, by_grams, by_meaning = _cross_fit(views)
+    held, by_grams, by_meaning, start = _cross_fit(views)
     pooling = _pooled(by_grams, by_meaning, chosen[held])
     unseen = pooling.combine(by_grams, by_meaning)
     sure = unseen.max(axis=1) if len(held) else np.zeros(1)
     least = float(np.quantile(sure, KNOWN_BELOW)) if other is not None and other not in names else None
-    final = views.fit(np.arange(len(texts)))
+    final = views.fit(np.arange(len(texts)), start)
     classifier = Classifier(names, tfidf, *final, pooling, least)
     return classifier, quality(names, unseen, chosen[held])
 
@@ -107,14 +109,16 @@ def _folds(chosen: Ints) -> Ints:
     return dealt
 
 
-def _cross_fit(views: _Views) -> tuple[Ints, Doubles, Doubles]:
-    """Return the rows that were held out once, and both views' probabilities for them."""
+def _cross_fit(views: _Views) -> tuple[Ints, Doubles, Doubles, Pair | tuple[None, None]]:
+    """Return the rows that were held out once, both views' probabilities for them, and the mean of the fits."""
     dealt = _folds(views.chosen)
     held: list[Ints] = []
     told: list[tuple[Doubles, Doubles]] = []
+    fits: list[Pair] = []
     for fold in range(dealt.max(initial=-1) + 1):
         out = np.flatnonzero(dealt == fold)
         by_grams, by_meaning = views.fit(np.flatnonzero(dealt != fold))
+        fits.append((by_grams, by_meaning))
         held.append(out)
         told.append(
             (
@@ -127,6 +131,14 @@ def _cross_fit(views: _Views) -> tuple[Ints, Doubles, Doubles]:
         np.concatenate([np.zeros(0, np.int64), *held]),
         np.concatenate([none, *(one for one, _ in told)]),
         np.concatenate([none, *(one for _, one in told)]),
+        (_mean([one for one, _ in fits]), _mean([one for _, one in fits])) if fits else (None, None),
+    )
+
+
+def _mean(fits: Sequence[Logistic]) -> Logistic:
+    return Logistic(
+        np.mean([one.weights for one in fits], axis=0, dtype=np.float32),
+        np.mean([one.biases for one in fits], axis=0, dtype=np.float32),
     )
 
 
