@@ -32,6 +32,19 @@ from slmbatch.types import Document, Page
 TESTED = 1_000  # rows of a fold that are answered
 
 
+class Remembering(Embedder):
+    """Embeds a text once: every fold asks for the same ones."""
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        super().__init__(folder, threads=threads)
+        self._known: dict[str, np.ndarray] = {}
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(missing, super().embed(missing), strict=True))
+        return np.stack([self._known[text] for text in texts])
+
+
 def peer(texts: Sequence[str], labels: Sequence[str], tested: Sequence[str], embedder: Embedder) -> np.ndarray:
     """Probabilities (tested, labels sorted by name) of the geometric mean of two scikit-learn models."""
     union = make_union(
@@ -108,7 +121,7 @@ def main() -> None:
     parser.add_argument("--names", action="store_true", help="only label names, no examples")
     parser.add_argument("--no-peer", action="store_true")
     given = parser.parse_args()
-    embedder = Embedder(embeddings_folder(None, download=True), threads=2)
+    embedder = Remembering(embeddings_folder(None, download=True), threads=2)
     print("accuracy, macro-F1, calibration error")
     for path in given.sets:
         if given.names:

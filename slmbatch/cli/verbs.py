@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,10 +14,8 @@ from slmbatch.cli.options import Flags, reading
 from slmbatch.cli.progress import Progress
 from slmbatch.engines.settings import parse_spec
 from slmbatch.errors import Unsettled
-from slmbatch.evaluate import Accuracy, compare
 from slmbatch.readers import read
 from slmbatch.report.costs import TierCost, add_up, write_costs
-from slmbatch.report.summary import Summary, as_text, read_summary, summarise
 from slmbatch.run.answers import Task
 from slmbatch.run.config import ConfigFile, load_config
 from slmbatch.run.execute import execute
@@ -26,6 +24,10 @@ from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import part_paths
 from slmbatch.store.sessions import spent
 from slmbatch.tasks.classify import ClassifyTask
+
+if TYPE_CHECKING:  # polars comes with them: it's loaded when the engines' memory has been given back
+    from slmbatch.evaluate import Accuracy
+    from slmbatch.report.summary import Summary
 
 SKIPPED_SHOWN = 5
 NAMES_ALONE = (
@@ -56,6 +58,8 @@ def run_verb(task: Task, flags: Flags) -> None:
     if flags.json_:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     elif not flags.quiet:
+        from slmbatch.report.summary import as_text
+
         typer.echo(as_text(summary), err=True)
         typer.echo(plan.choices.out / "results.parquet")
     unsettled = summary["rows"] - summary["status"].get("accepted", 0)
@@ -111,6 +115,8 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
         "resumed_rows": resumed,
         "skipped_files": len(plan.found.skipped),
     }
+    from slmbatch.report.summary import summarise
+
     return summarise(folder, costs, facts)
 
 
@@ -152,6 +158,9 @@ def _print_dry_run(plan: Plan, *, json_: bool) -> None:
 
 def report_verb(out: Path, gold: Path | None, *, json_: bool) -> None:
     """Print the report of a finished run, and how it compares with expected answers."""
+    from slmbatch.evaluate import compare
+    from slmbatch.report.summary import as_text, read_summary
+
     summary = read_summary(out)
     accuracy = compare(out, gold) if gold else None
     if json_:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import time
@@ -69,6 +70,8 @@ class HeadTier:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait([self._worker])
+        self._head = None
+        _give_memory_back()
 
     async def _work(self) -> None:
         """Answer whoever waits, a batch at a time, until nobody does."""
@@ -97,10 +100,18 @@ class HeadTier:
             return [(None, f"{type(error).__name__}: {error}")]
 
 
-def head_loader(plan: TierPlan, task: Task, *, download: bool) -> Callable[[], Head]:
+def _give_memory_back() -> None:
+    """Return freed memory to the system where the C library can: a sentence model's would be kept until the end."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedder | None = None) -> Callable[[], Head]:
     """Check what can be checked at once, and return what makes the head ready.
 
-    Raises ConfigError for a head that doesn't fit the task, ModelError for a folder that is no head.
+    `embedder` is the sentence model where it's loaded already. Raises ConfigError for a head that doesn't fit the task,
+    ModelError for a folder that is no head.
     """
     where = plan.spec.model
     stored = load_head(Path(where).expanduser()) if where else None
@@ -108,20 +119,21 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool) -> Callable[[], H
         return _field_head(plan, task, stored)
     if plan.spec.engine == "rules":
         raise ConfigError("rules: they find fields, and can't classify.", "Leave --model out, or give head:FOLDER.")
-    return _text_head(plan, task, stored, download=download)
+    return _text_head(plan, task, stored, embed=lambda: embedder or sentence_model(plan.settings, download=download))
 
 
-def _text_head(plan: TierPlan, task: ClassifyTask, stored: Stored | None, *, download: bool) -> Callable[[], Head]:
+def _text_head(
+    plan: TierPlan, task: ClassifyTask, stored: Stored | None, *, embed: Callable[[], Embedder]
+) -> Callable[[], Head]:
     from slmbatch.heads.text.text_head import check_labels, head_of_labels, load_classifier
 
     if stored is not None:
         check_labels(stored, task.labels, plan.spec.model)
 
     def load() -> Head:
-        embedder = sentence_model(plan.settings, download=download)
         if stored is None:
-            return head_of_labels(task.labels, embedder)
-        return load_classifier(stored, embedder, plan.spec.model)
+            return head_of_labels(task.labels, embed())
+        return load_classifier(stored, embed(), plan.spec.model)
 
     return load
 

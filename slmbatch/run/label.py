@@ -47,13 +47,13 @@ def write_rows_to_label(labelling: Labelling) -> int:
     if labelling.out.suffix.lower() not in {".csv", ".parquet"}:
         raise ConfigError(f"{labelling.out}: neither .csv nor .parquet.", "Give -o a name that ends so.")
     (tier,) = plan_tiers(labelling.model, (), ConfigFile(), default="head")
-    load = head_loader(tier, labelling.task, download=labelling.download)
+    head_loader(tier, labelling.task, download=labelling.download)  # says at once what doesn't fit
     documents = _drawn(find(labelling.inputs), labelling.reading)
     if not documents:
         raise InputError("There is no document that can be read.", "Check the input and --text-column.")
-    head = load()
-    answers = [answer for group in _groups(documents, head.batch) for answer in head.answer(group)]
     embedder = sentence_model(tier.settings, download=labelling.download)
+    head = head_loader(tier, labelling.task, download=labelling.download, embedder=embedder)()
+    answers = [answer for group in _groups(documents, head.batch) for answer in head.answer(group)]
     embedded = embedder.embed([document.text for document in documents])
     chosen = choose(embedded, np.array([answer.score or 0.0 for answer in answers]), labelling.count)
     table = pl.DataFrame(

@@ -5,8 +5,7 @@ Works with any model folder that holds `model.onnx` and a Hugging Face `tokenize
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +21,6 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 PIECES = 128  # of a text, as the pinned model was trained; what comes later is left to TF-IDF
 CHARACTERS = 1_200  # more than fit into PIECES word pieces of any European language
 BATCH_ROWS, BATCH_PIECES = 16, 512  # of one call, padding included: larger ones are no faster
-CACHED = 20_000  # texts whose embedding is kept: what a run asks about twice, labels and near neighbours
 
 
 class Embedder:
@@ -30,7 +28,6 @@ class Embedder:
 
     def __init__(self, folder: Path, *, threads: int) -> None:
         self._folder = folder
-        self._cache: OrderedDict[str, Floats] = OrderedDict()
         self._workers = ThreadPoolExecutor(threads, "embedding")
         try:
             import onnxruntime
@@ -39,6 +36,7 @@ class Embedder:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1  # batches are spread over threads instead: none waits for another
             options.enable_cpu_mem_arena = False  # the arena keeps the largest batch's memory for ever
+            options.enable_mem_pattern = False  # so do the buffers planned for every shape that came
             path = str(folder / "model.onnx")
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             self._inputs = {one.name for one in self._session.get_inputs()}
@@ -58,19 +56,16 @@ class Embedder:
         return digest.hexdigest()
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """Return (texts, width), each row of length 1. Texts that were embedded lately are not computed again."""
-        keys = [text[:CHARACTERS] for text in texts]
-        found = {key: self._cache[key] for key in keys if key in self._cache}
-        missing = [key for key in dict.fromkeys(keys) if key not in found]
-        encoded = [one.ids for one in self._tokenizer.encode_batch(missing)]
+        """Return (texts, width), each row of length 1. The same text gets the same row but for rounding."""
+        encoded = [one.ids for one in self._tokenizer.encode_batch([text[:CHARACTERS] for text in texts])]
         groups = list(_groups([len(ids) for ids in encoded]))
-        for group, rows in zip(groups, self._workers.map(self._run, _taken(encoded, groups)), strict=True):
-            found.update((missing[at], row) for at, row in zip(group, rows, strict=True))
-        for key in missing:
-            self._cache[key] = found[key]
-        while len(self._cache) > CACHED:
-            self._cache.popitem(last=False)
-        return np.stack([found[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
+        batches = ([encoded[at] for at in group] for group in groups)
+        embedded: Floats | None = None
+        for group, rows in zip(groups, self._workers.map(self._run, batches), strict=True):
+            if embedded is None:
+                embedded = np.empty((len(texts), rows.shape[1]), np.float32)
+            embedded[group] = rows
+        return np.zeros((0, 0), np.float32) if embedded is None else embedded
 
     def _run(self, encoded: Sequence[Sequence[int]]) -> Floats:
         """Embed one batch of word pieces: (rows, width)."""
@@ -84,10 +79,6 @@ class Embedder:
         summed = np.einsum("rpw,rp->rw", told, mask.astype(np.float32)) if told.ndim == 3 else told
         pooled: Floats = summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-9)
         return pooled.astype(np.float32)
-
-
-def _taken(encoded: Sequence[Sequence[int]], groups: Iterable[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
-    return ([encoded[at] for at in group] for group in groups)
 
 
 def _groups(sizes: Sequence[int]) -> Iterator[list[int]]:

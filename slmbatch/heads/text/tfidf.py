@@ -24,6 +24,7 @@ CHARACTERS = 4_000  # of a text: what comes later says little about its class
 CHAR_GRAMS = (2, 3, 4)
 WORD, PAIR = 101, 102  # salts that tell words from character grams with the same letters
 BATCH_ROWS, BATCH_CHARACTERS = 512, 1 << 18  # bounds the memory of one batch
+PRODUCT = 1 << 19  # numbers of one piece of a product: they stay in the cache
 _PRIME = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
 _INVERSE = pow(_PRIME, -1, 1 << 64)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of splitmix64
@@ -42,7 +43,7 @@ class SparseRows:
         """Multiply by (width, labels); returns (rows, labels)."""
         product = np.zeros((len(self.starts) - 1, weights.shape[1]), np.float32)
         filled = np.flatnonzero(np.diff(self.starts))
-        step = max(1, BATCH_CHARACTERS * 16 // weights.shape[1])
+        step = max(1, PRODUCT // weights.shape[1])
         for first, last in _groups(self.starts, filled, step):
             rows = filled[first:last]
             span = slice(self.starts[rows[0]], self.starts[rows[-1] + 1])

@@ -50,7 +50,7 @@ def test_a_product_is_that_of_the_dense_matrix_however_it_is_cut(monkeypatch: py
     rows = TfIdf.fit(TEXTS).transform(TEXTS)
     weights = np.random.default_rng(0).normal(size=(rows.width, 3)).astype(np.float32)
     whole = rows.times(weights)
-    monkeypatch.setattr(tfidf, "BATCH_CHARACTERS", 1)
+    monkeypatch.setattr(tfidf, "PRODUCT", 1)
     assert rows.times(weights) == pytest.approx(whole, abs=1e-5)
     assert whole == pytest.approx(dense(rows) @ weights, abs=1e-5)
 
