@@ -24,7 +24,8 @@ from sklearn.pipeline import make_union
 
 from slmbatch.engines.models import embeddings_folder
 from slmbatch.heads.text.embeddings import Embedder
-from slmbatch.heads.text.fitting import fit_classifier, quality
+from slmbatch.heads.text.fitting import fit_classifier
+from slmbatch.heads.text.quality import quality
 from slmbatch.heads.text.text_head import NamesHead
 from slmbatch.tasks.labels import Label, LabelSet
 from slmbatch.types import Document, Page

@@ -15,6 +15,7 @@ import polars as pl
 from slmbatch.checks.values import parse_value
 from slmbatch.errors import InputError
 from slmbatch.readers.gold import read_gold
+from slmbatch.tasks.labels import JOINT
 from slmbatch.types import Kind
 
 CENT = Decimal("0.005")
@@ -82,7 +83,12 @@ def _share(judged: list[bool]) -> Share:
 def _judge_label(row: Mapping[str, Any], expected: Any, gold: Path) -> list[Judged]:
     if not isinstance(expected, str):
         raise InputError(f"{gold}: the label of {row['id']} is not a text.", "This run classified: give labels.")
-    return [(expected, row["label"] == expected, row["status"] == "accepted", row["score"] or 0.0)]
+    return [(expected, _labels(row["label"]) == _labels(expected), row["status"] == "accepted", row["score"] or 0.0)]
+
+
+def _labels(joined: str | None) -> frozenset[str]:
+    """A text's labels: one, or several joined, in any order."""
+    return frozenset((joined or "").split(JOINT))
 
 
 def _confidences(fields: Path) -> dict[tuple[str, str], float | None]:

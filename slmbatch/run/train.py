@@ -19,7 +19,7 @@ from slmbatch.heads.folder import DESCRIPTION
 from slmbatch.readers import ReadOptions, find, read
 from slmbatch.readers.gold import read_gold
 from slmbatch.run.head_tier import sentence_model
-from slmbatch.tasks.labels import OTHER, LabelSet
+from slmbatch.tasks.labels import JOINT, OTHER, LabelSet
 
 MIN_LABELS, FEWEST_ROWS = 2, 2
 
@@ -28,7 +28,8 @@ MIN_LABELS, FEWEST_ROWS = 2, 2
 class Training:
     """What to train on, and where to put the head. Columns are None where they are found by name.
 
-    With `gold`, `sources` are documents and tables as `classify` reads them, and the labels stand in `gold` by id.
+    `several`: a row may have several labels, joined by "|". With `gold`, `sources` are documents and tables as
+    `classify` reads them, and the labels stand in `gold` by id.
     """
 
     sources: tuple[str, ...]
@@ -36,6 +37,7 @@ class Training:
     reading: ReadOptions
     labels: LabelSet | None = None
     gold: Path | None = None
+    several: bool = False
     label_column: str | None = None
     embeddings: str | None = None
     overwrite: bool = False
@@ -47,14 +49,18 @@ def train_labels(training: Training) -> dict[str, Any]:
 
     Raises InputError for rows that can't be used, RunFolderError when `out` holds something already.
     """
-    from slmbatch.heads.text.fitting import fit_classifier
+    from slmbatch.heads.text.fitting import fit_classifier, fit_several
     from slmbatch.heads.text.text_head import save_classifier
 
     check_out(training.out, overwrite=training.overwrite)
-    texts, labels = labelled_rows(training)
+    rows = labelled_rows(training)
+    texts, labels = [text for text, _ in rows], [label for _, label in rows]
     embedder = sentence_model(EngineSettings(embeddings=training.embeddings), download=training.download)
-    other = OTHER if training.labels is not None and training.labels.other else None
-    classifier, quality = fit_classifier(texts, labels, embedder, other=other)
+    if training.several:
+        classifier, quality = fit_several(texts, [split_labels(label) for label in labels], embedder)
+    else:
+        other = OTHER if training.labels is not None and training.labels.other else None
+        classifier, quality = fit_classifier(texts, labels, embedder, other=other)
     card = {
         "made_by": f"slmbatch {__version__}",
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
@@ -75,15 +81,20 @@ def rows_hash(texts: list[str], labels: list[str]) -> str:
     return sha256(b"\1".join(rows)).hexdigest()
 
 
-def labelled_rows(training: Training) -> tuple[list[str], list[str]]:
+def labelled_rows(training: Training) -> list[tuple[str, str]]:
     """Read texts and labels; rows without a label are left out, the same text with the same label counts once."""
     pairs = _from_tables(training) if training.gold is None else _from_documents(training, training.gold)
     rows = dict.fromkeys(
         (text, label.strip()) for text, label in pairs if text and text.strip() and label and label.strip()
     )
-    texts, labels = [text for text, _ in rows], [label for _, label in rows]
-    _check(training, Counter(labels))
-    return texts, labels
+    counted = Counter(one for _, label in rows for one in (split_labels(label) if training.several else [label]))
+    _check(training, counted)
+    return list(rows)
+
+
+def split_labels(joined: str) -> frozenset[str]:
+    """Return the labels of a row that may have several; OTHER stands for none."""
+    return frozenset(label.strip() for label in joined.split(JOINT) if label.strip()) - {OTHER}
 
 
 def _from_tables(training: Training) -> Iterator[tuple[str | None, str | None]]:
@@ -91,7 +102,14 @@ def _from_tables(training: Training) -> Iterator[tuple[str | None, str | None]]:
         table = _read(source)
         text_column = _column(table, training.reading.text_column, "text", source)
         label_column = _column(table, training.label_column, "label", source)
-        yield from table.select(pl.col(text_column).cast(pl.String), pl.col(label_column).cast(pl.String)).iter_rows()
+        column = pl.col(label_column)
+        if isinstance(table.schema[label_column], pl.List):
+            column = (
+                pl.when(column.list.len() > 0)
+                .then(column.cast(pl.List(pl.String)).list.join(JOINT))
+                .otherwise(pl.lit(OTHER))
+            )
+        yield from table.select(pl.col(text_column).cast(pl.String), column.cast(pl.String)).iter_rows()
 
 
 def _from_documents(training: Training, gold: Path) -> Iterator[tuple[str | None, str | None]]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from slmbatch.errors import TaskError
 
 OTHER = "none of these"
+JOINT = "|"  # between the labels of a text that has several
 FEWEST_EXAMPLES = 2
 MIN_LABELS, MAX_LABELS = 2, 200
 

@@ -122,3 +122,34 @@ def test_what_an_earlier_run_accepted_can_be_learned_from(tmp_path: Path) -> Non
     card = json.loads(ran.out)
     assert card["rows"] == len(accepted)
     assert {one["label"] for one in card["cross_validated"]["by_label"]} == {row["label"] for row in accepted}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_texts_with_several_labels_get_all_of_them(tmp_path: Path, suffix: str) -> None:
+    first, second = ROWS[:24], ROWS[24:48]
+    both = [
+        (f"{one['text']} {two['text']}", [two["label"], one["label"]]) for one, two in zip(first, second, strict=True)
+    ]
+    rows = [(row["text"], [row["label"]]) for row in ROWS[:48]] + both + [("what a lovely day", []), ("hello", [])]
+    joined: list[object] = ["|".join(labels) or "none of these" for _, labels in rows]
+    source = tmp_path / f"rows{suffix}"
+    table = pl.DataFrame(
+        {"text": [text for text, _ in rows], "label": joined if suffix == ".csv" else [labels for _, labels in rows]}
+    )
+    table.write_csv(source) if suffix == ".csv" else table.write_parquet(source)
+    head, out = tmp_path / "head", tmp_path / "out"
+    card = json.loads(slmbatch("train", source, "--multi-label", "-o", head, "--json").out)
+    assert card["rows"] == len(rows)
+    assert card["cross_validated"]["accuracy"] > 0.6
+    names = sorted({label for _, labels in rows for label in labels})
+    asked = write_table(tmp_path / "t.parquet", [text for text, _ in rows])
+    ran = slmbatch("classify", asked, "--labels", ",".join(names), "--model", f"head:{head}", "-o", out)
+    assert ran.code == 0, ran.err
+    told = [row["label"] for row in results(out)]
+    right = [one == ("|".join(sorted(labels)) or "none of these") for one, (_, labels) in zip(told, rows, strict=True)]
+    assert sum(right) / len(right) > 0.8
+    assert sum("|" in one for one in told) > 15
+    gold = tmp_path / "gold.csv"
+    pl.DataFrame({"id": [row["id"] for row in results(out)], "label": joined}).write_csv(gold)
+    report = json.loads(slmbatch("report", out, "--gold", gold, "--json").out)["expected"]
+    assert report["right"] == sum(right)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slmbatch.heads.text.embeddings import Embedder
-from slmbatch.heads.text.logistic import Doubles, Logistic, softmax
+from slmbatch.heads.text.logistic import Doubles, Logistic, sigmoid, softmax
 from slmbatch.heads.text.tfidf import TfIdf
 
 LEAST = 1e-9  # a probability below this says nothing more
@@ -30,6 +30,28 @@ class Pooling:
 
 
 @dataclass(frozen=True, slots=True)
+class SeveralPooling:
+    """The same for any number of labels a text, each by itself: the views' log odds are added.
+
+    `curve` is Platt's, over the logit of the product of all labels' probabilities: they aren't independent.
+    """
+
+    grams: float
+    meaning: float
+    bias: float
+    curve: tuple[float, float]
+
+    def combine(self, by_grams: Doubles, by_meaning: Doubles) -> Doubles:
+        """Return (rows, labels) from two arrays of probabilities of that shape; they don't sum to 1."""
+        return sigmoid(self.grams * _odds(by_grams) + self.meaning * _odds(by_meaning) + self.bias)
+
+    def whole(self, probabilities: Doubles) -> Doubles:
+        """Return for each row how probable it is that every label is told or not told rightly."""
+        product = np.maximum(probabilities, 1 - probabilities).prod(axis=1)
+        return sigmoid(self.curve[0] + self.curve[1] * _odds(product))
+
+
+@dataclass(frozen=True, slots=True)
 class Classifier:
     """What a head of kind `labels` knows.
 
@@ -41,18 +63,24 @@ class Classifier:
     tfidf: TfIdf
     by_grams: Logistic
     by_meaning: Logistic
-    pooling: Pooling
+    pooling: Pooling | SeveralPooling
     least: float | None = None
 
     def probabilities(self, texts: Sequence[str], embedder: Embedder) -> Doubles:
         """Return (texts, labels): how probable each label is, calibrated on rows that weren't fitted on."""
-        rows = self.tfidf.transform(texts)
+        shares = sigmoid if isinstance(self.pooling, SeveralPooling) else softmax
         return self.pooling.combine(
-            softmax(rows.times(self.by_grams.weights) + self.by_grams.biases),
-            softmax(embedder.embed(texts) @ self.by_meaning.weights + self.by_meaning.biases),
+            shares(self.tfidf.transform(texts).times(self.by_grams.weights) + self.by_grams.biases),
+            shares(embedder.embed(texts) @ self.by_meaning.weights + self.by_meaning.biases),
         )
 
 
 def _logs(probabilities: Doubles) -> Doubles:
     logs: Doubles = np.log(np.maximum(probabilities, LEAST))
     return logs
+
+
+def _odds(probabilities: Doubles) -> Doubles:
+    inside = np.clip(probabilities, LEAST, 1 - LEAST)
+    odds: Doubles = np.log(inside / (1 - inside))
+    return odds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from slmbatch.errors import ConfigError, ModelError
 from slmbatch.heads.folder import Array, Stored, save_head
 from slmbatch.heads.head import Head
 from slmbatch.heads.text import embeddings, tfidf
-from slmbatch.heads.text.classifier import Classifier, Pooling
+from slmbatch.heads.text.classifier import Classifier, Pooling, SeveralPooling
 from slmbatch.heads.text.embeddings import Embedder, Floats
 from slmbatch.heads.text.logistic import Doubles, Logistic, softmax
 from slmbatch.heads.text.tfidf import TfIdf
-from slmbatch.tasks.labels import OTHER, LabelSet
+from slmbatch.tasks.labels import JOINT, OTHER, LabelSet
 from slmbatch.types import Answer, Document
 
 KIND = "labels"
@@ -40,6 +41,9 @@ class ClassifierHead:
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         told = self._classifier.probabilities([document.text for document in documents], self._embedder)
+        pooling = self._classifier.pooling
+        if isinstance(pooling, SeveralPooling):
+            return [self._several(row, float(sure)) for row, sure in zip(told, pooling.whole(told), strict=True)]
         return [self._answer(row) for row in told]
 
     def _answer(self, probabilities: Doubles) -> Answer:
@@ -48,6 +52,14 @@ class ClassifierHead:
         if self._classifier.least is not None and likeliest < self._classifier.least:
             return Answer(label=OTHER, scores=scores, score=round(1 - likeliest, DIGITS))
         return Answer(label=label, scores=scores, score=likeliest, confidence=likeliest)
+
+    def _several(self, probabilities: Doubles, sure: float) -> Answer:
+        """All labels that are more probable than not, joined; the confidence is that the whole set is right."""
+        names = self._classifier.labels
+        told = [name for name, probability in zip(names, probabilities, strict=True) if probability >= 0.5]
+        sure = round(sure, DIGITS)
+        label = JOINT.join(told) if told else OTHER
+        return Answer(label=label, scores=_scores(names, probabilities), score=sure, confidence=sure)
 
 
 class NamesHead:
@@ -95,7 +107,8 @@ def save_classifier(folder: Path, classifier: Classifier, embedder: Embedder, *,
     pooling = classifier.pooling
     settings = {
         "labels": classifier.labels,
-        "pooling": {"grams": pooling.grams, "meaning": pooling.meaning},
+        "several": isinstance(pooling, SeveralPooling),
+        "pooling": asdict(pooling),
         "least": classifier.least,
         "embeddings_sha256": embedder.fingerprint,
     }
@@ -132,9 +145,16 @@ def load_classifier(stored: Stored, embedder: Embedder, where: str) -> Head:
             tfidf=TfIdf(arrays["grams"], arrays["idf"]),
             by_grams=Logistic(arrays["by_grams"], arrays["by_grams_biases"]),
             by_meaning=Logistic(arrays["by_meaning"], arrays["by_meaning_biases"]),
-            pooling=Pooling(settings["pooling"]["grams"], settings["pooling"]["meaning"]),
+            pooling=_pooling(settings["pooling"], several=settings["several"]),
             least=settings["least"],
         )
     except KeyError as error:
         raise ModelError(f"{where}: the head lacks {error}.", "Make it again with `slmbatch train`.") from error
     return ClassifierHead(classifier, embedder, fingerprint=stored.sha256)
+
+
+def _pooling(written: Mapping[str, Any], *, several: bool) -> Pooling | SeveralPooling:
+    if not several:
+        return Pooling(written["grams"], written["meaning"])
+    first, second = written["curve"]
+    return SeveralPooling(written["grams"], written["meaning"], written["bias"], (first, second))

@@ -12,7 +12,8 @@ import pytest
 from slmbatch.engines.models import embeddings_folder
 from slmbatch.heads.text.classifier import Classifier, Pooling
 from slmbatch.heads.text.embeddings import Embedder
-from slmbatch.heads.text.fitting import Quality, fit_classifier, quality
+from slmbatch.heads.text.fitting import fit_classifier
+from slmbatch.heads.text.quality import Quality, quality
 from slmbatch.tasks.labels import load_labels
 
 SAMPLES = Path(__file__).parents[3] / "sample_docs"
