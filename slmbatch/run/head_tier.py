@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,6 +20,7 @@ from slmbatch.heads.head import Head
 from slmbatch.run.answers import Task
 from slmbatch.run.checked import FieldChecks
 from slmbatch.run.clock import BusyClock
+from slmbatch.run.memory import give_memory_back, share_memory
 from slmbatch.run.plan import TierPlan
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
@@ -39,10 +40,12 @@ class HeadTier:
     def __init__(self, plan: TierPlan, task: Task, *, download: bool) -> None:
         self.plan = plan
         self.busy = BusyClock()
+        share_memory()
         self._load = head_loader(plan, task, download=download)
         self._head: Head | None = None
         self._waiting: list[Waiting] = []
         self._worker: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "head")  # one, since each thread would keep memory of its own
 
     @property
     def concurrency(self) -> int:
@@ -70,8 +73,9 @@ class HeadTier:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait([self._worker])
+        self._thread.shutdown()
         self._head = None
-        _give_memory_back()
+        give_memory_back()
 
     async def _work(self) -> None:
         """Answer whoever waits, a batch at a time, until nobody does."""
@@ -80,7 +84,8 @@ class HeadTier:
             batch, self._waiting = self._waiting[:size], self._waiting[size:]
             started = time.monotonic()
             with self.busy:
-                told = await asyncio.to_thread(self._answers, [document for document, _ in batch])
+                documents = [document for document, _ in batch]
+                told = await asyncio.get_running_loop().run_in_executor(self._thread, self._answers, documents)
             seconds = (time.monotonic() - started) / len(batch)
             for (_, future), (answer, error) in zip(batch, told, strict=True):
                 if not future.done():  # cancelled, when the run is being stopped
@@ -98,13 +103,6 @@ class HeadTier:
                 return [told for document in documents for told in self._answers([document])]
             log.exception("internal error", extra={"facts": {"document": documents[0].id}})
             return [(None, f"{type(error).__name__}: {error}")]
-
-
-def _give_memory_back() -> None:
-    """Return freed memory to the system where the C library can: a sentence model's would be kept until the end."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedder | None = None) -> Callable[[], Head]:
