@@ -18,6 +18,7 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
     | dict.fromkeys("\u2019\u02bc\u00b4`", "'")
 )
+_UNUSUAL = re.compile("[" + "".join(map(chr, _PLAIN)) + "]")
 _UNITS = "x g kg mg t l ml cl m cm mm km h min pc pcs pce ea st stk kwh gb mb"
 _MAX_DIGITS = 40
 
@@ -31,7 +32,10 @@ _WHOLE = re.compile(
     r"(?P<after>[^0-9]*)"
 )
 _TOKEN = re.compile(r"[0-9]+(?:[.,'][0-9]+)*")
-_SPACED = re.compile(r"(?<![0-9])(?<![0-9][.,'])(?=([1-9][0-9]{0,2}(?: [0-9]{3})+(?:[.,][0-9]+)?)(?![.,']?[0-9]))")
+# A set first, which the engine finds quickly. Its group leaves out the first digit.
+_SPACED = re.compile(
+    r"[1-9](?<![0-9][0-9])(?<![0-9][.,'][0-9])(?=([0-9]{0,2}(?: [0-9]{3})+(?:[.,][0-9]+)?)(?![.,']?[0-9]))"
+)
 _MARK_LEFT = re.compile(r"(?<!\w)(?:[^\W\d_]{0,3}[$€£¥₩-₿]|[^\W\d_]{1,4}\.?) ?$")
 _MARK_RIGHT = re.compile(r" ?(?:[$€£¥₩-₿]|[^\W\d_]{1,5}\.?)")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -80,11 +84,11 @@ def scan_amounts(text: str) -> Iterator[Amount]:
     "1,234" reads as 1234 and as 1.234; "2 150,00" as 2150.00 and, in two columns, as 2 and 150.00; a minus with a space
     between, or brackets, may be punctuation and give both signs.
     """
-    plain = text.translate(_PLAIN)
+    plain = _UNUSUAL.sub(lambda found: found.group().translate(_PLAIN), text)
     for found in _TOKEN.finditer(plain):
         yield from _amounts_at(plain, found.start(), found.end())
     for found in _SPACED.finditer(plain):
-        yield from _amounts_at(plain, found.start(1), found.end(1))
+        yield from _amounts_at(plain, found.start(), found.end(1))
 
 
 def _readings(number: str) -> list[Decimal]:
@@ -127,6 +131,9 @@ def _amounts_at(text: str, start: int, end: int) -> Iterator[Amount]:
 
 def _left(text: str, start: int) -> tuple[int, str] | None:
     """Return what stands before a number and where that begins; None when the number is the end of a longer token."""
+    near, further = text[start - 1 : start], text[start - 2 : start - 1]
+    if not near or (near.isspace() and near != "\n" and (near != " " or further.isspace())):
+        return start, ""
     money = _money_before(text, start)
     for edge in dict.fromkeys((start, money)):
         minus = _MINUS_LEFT.search(text, max(0, edge - 2), edge)
@@ -138,7 +145,6 @@ def _left(text: str, start: int) -> tuple[int, str] | None:
         return dash, _SPACED_MINUS if minus["gap"] else _SURE
     if text[money - 1 : money] == "(":
         return money - 1, _BRACKET
-    near, further = text[start - 1 : start], text[start - 2 : start - 1]
     if near in {"/", ":"} and (further.isdigit() or (near == "/" and further.isalpha())):
         return None
     times = near in {"x", "X"} and not further.isalpha()
@@ -148,6 +154,8 @@ def _left(text: str, start: int) -> tuple[int, str] | None:
 def _right(text: str, end: int) -> tuple[int, str] | None:
     """Return what stands after a number and where that ends; None when the number begins a longer token."""
     near, further = text[end : end + 1], text[end + 1 : end + 2]
+    if not near or (near.isspace() and (near != " " or further.isspace())):
+        return end, ""
     if near == "_" or (near == "-" and further.isalnum()) or (near in {"/", ":"} and further.isdigit()):
         return None
     mark = _MARK_RIGHT.match(text, end)

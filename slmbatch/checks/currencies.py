@@ -15,6 +15,7 @@ XPF XPT XSU XUA YER ZAR ZMW ZWG
 ISO_4217 = frozenset(_ACTIVE.split())
 
 _WITHDRAWN = "ANG BGN BYR CUC EEK HRK LTL LVL MRO SLL STD VEF ZMK ZWL"  # documents outlive currencies
+_CODES = ISO_4217 | frozenset(_WITHDRAWN.split())
 
 # Lower case. "$" is read as the US dollar, which is what it means when no letter stands before it.
 _SYMBOLS = {
@@ -28,18 +29,19 @@ _SYMBOLS = {
 
 # They mark an amount, but several countries share them.
 _AMBIGUOUS = frozenset({"kr", "kr.", "¥", "fr", "rs", "rs.", "lev", "din."})
+_MARKS = _AMBIGUOUS | _SYMBOLS.keys() | frozenset(map(str.lower, _CODES))
 
 
 def parse_currency(text: str) -> str | None:
     """Return the ISO 4217 code that a code or a symbol stands for, None when it is unknown or ambiguous."""
     word = text.strip()
     code = word.upper()
-    return code if code in ISO_4217 or code in _WITHDRAWN.split() else _SYMBOLS.get(word.lower())
+    return code if code in _CODES else _SYMBOLS.get(word.lower())
 
 
 def marks_money(text: str) -> bool:
     """Say whether a word or sign beside a number says that it is money, even if not which money."""
-    return text.strip().lower() in _AMBIGUOUS or parse_currency(text) is not None
+    return text.strip().lower() in _MARKS
 
 
 def spellings(code: str) -> tuple[str, ...]:

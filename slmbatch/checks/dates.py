@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from slmbatch.checks.months import month_number
 
@@ -24,9 +25,11 @@ _SHAPES = (
 )
 # A date may be followed by a time, and a date in a text stands alone: it isn't a piece of a longer number or code.
 _TIME = r"(?:(?:[ ,]+(?:at|um|à|-)?[ ]?|T)[0-2]?[0-9][:.h][0-5][0-9].{0,24})?"
-_ALONE = r"(?<!\w)(?<![0-9][./-]){}(?=T[0-9]|(?!\w|[./-][0-9]))"
+_STARTS = re.compile(r"[0-9](?<!\w[0-9])(?<![0-9][./-][0-9])")
+_ENDS = r"(?=T[0-9]|(?!\w|[./-][0-9]))"
 _WHOLE = tuple(re.compile(shape + _TIME, re.IGNORECASE) for shape in _SHAPES)
-_INSIDE = tuple(re.compile(_ALONE.format(shape), re.IGNORECASE) for shape in _SHAPES)
+_WORD_FIRST = re.compile(rf"(?<!\w)(?<![0-9][./-]){_SHAPES[4]}{_ENDS}", re.IGNORECASE)
+_NUMBER_FIRST = tuple(re.compile(shape + _ENDS, re.IGNORECASE) for shape in _SHAPES if not shape.startswith(_WORD))
 _SPELLED = re.compile(r"(?=.*[0-9])(?=.*[^\W\d_]{3}).{8,60}")
 _LANGUAGES = ["en", "de", "fr", "es", "it", "nl"]
 
@@ -55,13 +58,26 @@ def parse_date(text: str, *, day_first: bool = True) -> dt.date | None:
 
 
 def scan_dates(text: str, *, day_first: bool = True) -> Iterator[DatePlace]:
-    """Yield the dates of a text, shape by shape and so not in order. Weekdays and times stay outside the places."""
+    """Yield the dates of a text, those that begin with a word last. Weekdays and times stay outside the places."""
     plain = text.replace("\u00a0", " ").replace("\u202f", " ").replace("\n", " ")
-    for shape in _INSIDE:
-        for found in shape.finditer(plain):
-            value = _date(found.groupdict(), day_first=day_first)
-            if value is not None:
-                yield DatePlace(value, found.start(), found.end())
+    for found in chain(_numbers_first(plain), _WORD_FIRST.finditer(plain)):
+        value = _date(found.groupdict(), day_first=day_first)
+        if value is not None:
+            yield DatePlace(value, found.start(), found.end())
+
+
+def _numbers_first(text: str) -> Iterator[re.Match[str]]:
+    """Find the shapes that begin with a number: at one place only one of them can match."""
+    end = 0
+    for start in _STARTS.finditer(text):
+        if start.start() < end:
+            continue
+        for shape in _NUMBER_FIRST:
+            found = shape.match(text, start.start())
+            if found:
+                end = found.end()
+                yield found
+                break
 
 
 def _date(parts: dict[str, str | None], *, day_first: bool) -> dt.date | None:

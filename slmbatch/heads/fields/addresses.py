@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from slmbatch.heads.fields.candidates import Candidate
-from slmbatch.heads.fields.rows import NOTHING, Row, read_row
+import numpy as np
+import numpy.typing as npt
+
+from slmbatch.heads.fields.candidates import Candidate, Found
+from slmbatch.heads.fields.rows import Rows, read_row
 from slmbatch.heads.fields.sheet import Sheet
 
+Numbers = npt.NDArray[np.intp]
 ADDRESS_LINES, LONGEST_ADDRESS = 16, 6  # lines of the beginning, and of one address
 ADDRESS_TRAITS = (
     "first_street", "first_number", "first_comma", "last_postcode", "last_place", "any_postcode", "any_street",
@@ -22,39 +25,59 @@ ADDRESS_TRAITS = (
 _TAIL = re.compile(r"\s*(?:tel|fax|phone|hp|gst|\(|co\.? ?reg).*$", re.IGNORECASE)
 
 
-def find_addresses(sheet: Sheet) -> list[Candidate]:
+def find_addresses(sheet: Sheet) -> Found:
     """Return every run of up to LONGEST_ADDRESS lines near the top; a telephone number after one is left out."""
     limit = min(len(sheet.lines), ADDRESS_LINES)
-    rows = [read_row(sheet.line_text(number)) for number in range(limit)]
-    found = []
+    texts = [sheet.line_text(number) for number in range(limit)]
+    rows = [read_row(text) for text in texts]
+    ends = [_end(sheet.lines[number].start, text) for number, text in enumerate(texts)]
+    found, lasts = [], []
     for first in range(limit):
         if not (rows[first].alpha or rows[first].number):
             continue
-        likely = False
+        start, likely = sheet.lines[first].start, False
         for last in range(first, min(first + LONGEST_ADDRESS, limit)):
-            likely = likely or rows[last].address or rows[last].comma or rows[last].place
-            if not likely:
-                continue
-            line = sheet.lines[last]
-            tail = _TAIL.search(sheet.text[line.start : line.end])
-            end = line.start + tail.start() if tail and tail.start() > 5 else line.end
-            start = sheet.lines[first].start
-            traits = tuple(map(float, _traits(rows, first, last)))
-            found.append(Candidate(start, end, " ".join(sheet.text[start:end].split()), first, traits))
-    return found
+            row = rows[last]
+            likely = likely or row.street or row.postcode or row.comma or row.place
+            if likely:
+                value = " ".join(sheet.text[start : ends[last]].split())
+                found.append(Candidate(start, ends[last], value, first))
+                lasts.append(last)
+    firsts = np.array([one.line for one in found], np.intp)
+    return Found.of(found, _traits(Rows(rows), firsts, np.array(lasts, np.intp)), ADDRESS_TRAITS)
 
 
-def _traits(rows: Sequence[Row], first: int, last: int) -> tuple[bool, ...]:
-    inner, start, end = rows[first : last + 1], rows[first], rows[last]
-    after = rows[last + 1] if last + 1 < len(rows) else NOTHING
-    before = rows[first - 1] if first else NOTHING
-    lines = len(inner)
-    return (
-        start.street, start.number, start.comma, end.postcode, end.place, any(one.postcode for one in inner),
-        any(one.street for one in inner), any(one.contact for one in inner), any(one.document for one in inner),
-        any(one.form for one in inner), lines == 1, lines == 2, lines == 3, lines == 4, lines >= 5, after.street,
-        after.postcode, after.comma, after.contact, before.form, before.registration, before.street, before.comma,
-        end.ends_with_comma, first == 0, first == 1, first == 2, first >= 3, any(one.digits for one in inner),
-        end.place and not end.postcode, after.place, any(one.ends_with_stop for one in inner[:-1]), after.bracketed,
-        before.contact, before.bracketed, start.bracketed,
-    )  # fmt: skip
+def _end(start: int, text: str) -> int:
+    tail = _TAIL.search(text)
+    return start + (tail.start() if tail and tail.start() > 5 else len(text))
+
+
+def _traits(rows: Rows, first: Numbers, last: Numbers) -> dict[str, npt.ArrayLike]:
+    """Return ADDRESS_TRAITS of the runs from the first to the last line."""
+    before, after, lines = first - 1, last + 1, last + 1 - first
+    columns: dict[str, npt.ArrayLike] = {f"first_{name}": rows[name][first] for name in ("street", "number", "comma")}
+    columns |= {f"last_{name}": rows[name][last] for name in ("postcode", "place")}
+    for name in ("postcode", "street", "contact", "document", "form"):
+        columns[f"any_{name}"] = _any(rows, name, first, last + 1)
+    columns |= {f"lines_{count}": lines == count for count in range(1, 5)}
+    columns |= {f"next_{name}": rows[name][after] for name in ("street", "postcode", "comma", "contact")}
+    for name in ("form", "registration", "street", "comma", "contact", "bracketed"):
+        columns[f"before_{name}"] = rows[name][before]
+    columns |= {f"starts_at_{line}": first == line for line in range(3)}
+    return columns | {
+        "lines_5_up": lines >= 5,
+        "last_comma": rows["ends_with_comma"][last],
+        "starts_at_3_up": first >= 3,
+        "many_digits": _any(rows, "digits", first, last + 1),
+        "last_place_name": rows["place"][last] & ~rows["postcode"][last],
+        "next_place_name": rows["place"][after],
+        "inner_stops": _any(rows, "ends_with_stop", first, last),
+        "bracketed_next": rows["bracketed"][after],
+        "bracketed": rows["bracketed"][first],
+    }
+
+
+def _any(rows: Rows, name: str, first: Numbers, end: Numbers) -> npt.NDArray[np.bool_]:
+    """Say whether a row from the first up to the end has something."""
+    counts = rows.counts(name)
+    return np.asarray(counts[end] > counts[first])

@@ -5,20 +5,24 @@ Every array here has one entry per candidate. Label owners are bit sets, one bit
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from slmbatch.heads.fields.candidates import Candidate
 from slmbatch.heads.fields.labels import Label, by_line
-from slmbatch.heads.fields.sheet import Sheet, Word
+from slmbatch.heads.fields.sheet import Sheet, Words
 
 LINES_ABOVE = 3
 SECTION_LINES = 8  # how far below its heading a name may stand
+_LETTER, _BLANK = re.compile(r"[^\W_]"), re.compile(r"\s")
+_Place: TypeAlias = tuple[int, int, int]  # of a label: start and end from the left of its line, owners
 Bits = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
@@ -46,113 +50,134 @@ class Context:
     section_distance: Numbers
 
 
-def read_context(sheet: Sheet, candidates: Sequence[Candidate], labels: Sequence[Label]) -> Context:
-    """Look around every candidate. Candidates are in the order of the document."""
-    ends = [label.end for label in labels]
-    printed = by_line(labels)
-    ranks = _ranks(candidates)
-    bits = np.zeros((7, len(candidates)), np.int64)
-    numbers = np.zeros((5, len(candidates)))
-    rows: dict[int, _Above] = {}
-    for index, one in enumerate(candidates):
-        nearest = bisect_right(ends, one.start) - 1
-        if nearest >= 0 and labels[nearest].line == one.line:
-            label = labels[nearest]
-            bits[0, index], bits[6, index] = label.owners, label.owners if label.words > 1 else 0
-            gap = sheet.text[label.end : one.start]
-            numbers[0, index] = 1.0
-            numbers[1, index] = not any(map(str.isalnum, gap))
-            numbers[2, index] = min(sum(map(str.isspace, gap.replace("  ", ""))), 3) if not numbers[1, index] else 0
-            bits[1, index] = _earlier(labels, nearest, one.line)
-        above = rows.get(one.line)
-        if above is None:
-            above = rows[one.line] = _Above.of(sheet, printed, one.line)
-        bits[3, index], bits[4, index], bits[5, index] = above.alone, above.any, above.section
-        bits[2, index] = above.column(sheet, one, ranks[index])
-        numbers[3, index] = above.head != ()
-        numbers[4, index] = above.distance
-    return Context(*bits, *numbers)
+class Surroundings:
+    """The labels of one document, and what stands above each of its lines."""
 
+    def __init__(self, sheet: Sheet, labels: Sequence[Label]) -> None:
+        """Take the labels in the order of the document."""
+        self._sheet = sheet
+        self._labels = labels
+        self._ends = [label.end for label in labels]
+        table = [
+            (one.line, one.owners, self._earlier(at), one.owners * (one.words > 1)) for at, one in enumerate(labels)
+        ]
+        self._table = np.array([*table, (-1, 0, 0, 0)], np.int64)  # the last one is found where there is no label
+        printed = {line: _Printed.of(sheet, line, there) for line, there in by_line(labels).items()}
+        self._heads: list[Sequence[_Place]] = []
+        above = [self._look_up(line, printed) for line in range(len(sheet.lines))]
+        self._above = np.array(above, np.int64).reshape(-1, 5)
 
-def _earlier(labels: Sequence[Label], nearest: int, line: int) -> int:
-    owners = 0
-    for label in reversed(labels[max(0, nearest - 4) : nearest]):
-        if label.line != line:
-            break
-        owners |= label.owners
-    return owners
+    def context(self, candidates: Sequence[Candidate]) -> Context:
+        """Look around every candidate."""
+        count = len(candidates)
+        starts = np.array([one.start for one in candidates], np.intp)
+        lines = np.array([one.line for one in candidates], np.intp)
+        nearest = np.searchsorted(self._ends, starts, "right") - 1
+        labels = self._table[nearest]
+        on_line = labels[:, 0] == lines
+        left, earlier, long = np.where(on_line, labels[:, 1:].T, 0)
+        touching, between = np.zeros(count), np.zeros(count)
+        for index in np.flatnonzero(on_line).tolist():
+            gap = self._sheet.text[self._ends[nearest[index]] : starts[index]]
+            touching[index] = _LETTER.search(gap) is None
+            between[index] = 0 if touching[index] else min(len(_BLANK.findall(gap.replace("  ", ""))), 3)
+        alone, above, section, headed, distance = self._above[lines].T
+        column = np.zeros(count, np.int64)
+        ranks = _ranks(candidates)
+        for index in np.flatnonzero(headed).tolist():
+            column[index] = self._column(candidates[index], ranks[index])
+        numbers = (
+            on_line.astype(np.float64),
+            touching,
+            between,
+            headed.astype(np.float64),
+            distance.astype(np.float64),
+        )
+        return Context(left, earlier, column, alone, above, section, long, *numbers)
+
+    def _earlier(self, nearest: int) -> int:
+        """Return the owners of up to four labels before one on its line."""
+        owners = 0
+        for label in reversed(self._labels[max(0, nearest - 4) : nearest]):
+            if label.line != self._labels[nearest].line:
+                break
+            owners |= label.owners
+        return owners
+
+    def _column(self, one: Candidate, rank: int) -> int:
+        """Return the owners of the label above it: the one that lies over it, else the one as far from the right."""
+        head, left = self._heads[one.line], self._sheet.lines[one.line].left
+        if 1 < len(head) > rank:
+            return head[len(head) - 1 - rank][2]
+        for start, end, owners in head:
+            if start < one.end - left and end > one.start - left:
+                return owners
+        return 0
+
+    def _look_up(self, line: int, printed: Mapping[int, _Printed]) -> tuple[int, int, int, int, int]:
+        """Return `alone`, `above`, `section`, `column_labelled` and `section_distance` of the context of a line."""
+        head: Sequence[_Place] = ()
+        alone = everywhere = section = distance = 0
+        for back in range(1, SECTION_LINES + 1):
+            there = printed.get(line - back)
+            if there is None:
+                continue
+            if there.owners and not section:
+                section, distance = there.last, back
+            if back <= LINES_ABOVE:
+                head = head or there.places
+                everywhere |= there.owners
+            if back == 1 and there.alone:
+                alone = there.owners
+        self._heads.append(head)
+        return alone, everywhere, section, head != (), distance
 
 
 def _ranks(candidates: Sequence[Candidate]) -> list[int]:
     """Count, for each candidate, the places after it on its line."""
-    places = sorted({(one.line, one.start) for one in candidates}, reverse=True)
     seen: Counter[int] = Counter()
     ranks = {}
-    for line, start in places:
+    for start, line in sorted({one.start: one.line for one in candidates}.items(), reverse=True):
         ranks[start] = seen[line]
         seen[line] += 1
     return [ranks[one.start] for one in candidates]
 
 
 @dataclass(frozen=True, slots=True)
-class _Above:
-    """The labels above one line: those of the nearest line that has several or is nothing but one, and all."""
+class _Printed:
+    """The labels of one line: their places from its left and owners; the last owners; whether it is only a label."""
 
-    head: Sequence[Label]
-    alone: int
-    any: int
-    section: int
-    distance: int
+    places: Sequence[_Place]
+    owners: int
+    last: int
+    alone: bool
 
     @classmethod
-    def of(cls, sheet: Sheet, labels: Mapping[int, Sequence[Label]], line: int) -> _Above:
-        head: Sequence[Label] = ()
-        alone = everywhere = section = distance = 0
-        for back in range(1, min(SECTION_LINES, line) + 1):
-            there = labels.get(line - back, ())
-            if not there:
-                continue
-            owners = [label.owners for label in there]
-            if any(owners) and not section:
-                section, distance = next(one for one in reversed(owners) if one), back
-            if back <= LINES_ABOVE:
-                head = head or there
-                for one in owners:
-                    everywhere |= one
-            if back == 1 and len(there) == 1 and _is_all(sheet, there[0]):
-                alone = owners[0]
-        return cls(head, alone, everywhere, section, distance)
-
-    def column(self, sheet: Sheet, one: Candidate, rank: int) -> int:
-        """Return the owners of the label above it: the one that lies over it, else the one as far from the right."""
-        if not self.head:
-            return 0
-        here, there = sheet.lines[one.line].left, sheet.lines[self.head[0].line].left
-        if len(self.head) > 1 and rank < len(self.head):
-            return self.head[len(self.head) - 1 - rank].owners
-        for label in self.head:
-            if label.start - there < one.end - here and label.end - there > one.start - here:
-                return label.owners
-        return 0
+    def of(cls, sheet: Sheet, line: int, labels: Sequence[Label]) -> _Printed:
+        left = sheet.lines[line].left
+        places = [(label.start - left, label.end - left, label.owners) for label in labels]
+        everybody = last = 0
+        for label in labels:
+            everybody |= label.owners
+            last = label.owners or last
+        return cls(places, everybody, last, len(labels) == 1 and _is_all(sheet, labels[0]))
 
 
 def _is_all(sheet: Sheet, label: Label) -> bool:
     row = sheet.lines[label.line]
     rest = sheet.text[row.start : label.start] + sheet.text[label.end : row.end]
-    return sum(map(str.isalnum, rest)) <= 2
+    return len(_LETTER.findall(rest)) <= 2
 
 
-def words_around(sheet: Sheet, one: Candidate, printed: Sequence[Word], starts: Sequence[int]) -> list[str]:
+def words_around(sheet: Sheet, one: Candidate, printed: Words) -> list[str]:
     """Return the words that tell a place: up to four before it on its line, the first two of the line above."""
     row = sheet.lines[one.line]
-    here = bisect_right(starts, one.start - 1)
-    found = []
-    for word in reversed(printed[max(0, here - 4) : here]):
-        if word.start < row.start:
-            break
-        found.append(f"left {word.text}")
+    here = bisect_right(printed.starts, one.start - 1)
+    first = max(bisect_right(printed.starts, row.start - 1), here - 4)
+    found = [f"left {word}" for word in reversed(printed.texts[first:here])]
     if one.line:
         above = sheet.lines[one.line - 1]
-        first = bisect_right(starts, above.start - 1)
-        found += [f"above {word.text}" for word in printed[first : first + 2] if word.end <= above.end]
+        first = bisect_right(printed.starts, above.start - 1)
+        last = bisect_right(printed.ends, above.end, first, min(first + 2, len(printed.ends)))
+        found += [f"above {word}" for word in printed.texts[first:last]]
     return found

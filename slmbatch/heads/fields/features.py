@@ -14,17 +14,19 @@ import numpy.typing as npt
 
 from slmbatch.heads.fields.addresses import ADDRESS_TRAITS
 from slmbatch.heads.fields.candidates import (
-    AMOUNT_TRAITS,
-    CURRENCY_TRAITS,
     DATE_TRAITS,
     IBAN_TRAITS,
     IDENTIFIER_TRAITS,
+    TEXT_TRAITS,
     VAT_TRAITS,
     Candidate,
+    Found,
 )
 from slmbatch.heads.fields.context import Context
+from slmbatch.heads.fields.money import AMOUNT_TRAITS, CURRENCY_TRAITS
 from slmbatch.heads.fields.parties import PARTY_TRAITS
 from slmbatch.tasks.hints import HintKind, Pick
+from slmbatch.types import Scalar
 
 Matrix = npt.NDArray[np.float64]
 
@@ -37,7 +39,7 @@ TRAITS = {
     HintKind.CURRENCY: CURRENCY_TRAITS,
     HintKind.IBAN: IBAN_TRAITS,
     HintKind.VAT: VAT_TRAITS,
-    HintKind.TEXT: ("same_line",),
+    HintKind.TEXT: TEXT_TRAITS,
 }
 LABEL_FEATURES = (
     "own_left", "own_left_touching", "own_left_between", "own_left_long", "own_line", "own_column", "own_alone",
@@ -64,13 +66,16 @@ class Shared:
     traits: Matrix
     order: Matrix
     sizes: Matrix
+    values: npt.NDArray[np.intp]  # the number of each one's value: equal values have equal numbers
 
     @classmethod
-    def of(cls, candidates: Sequence[Candidate], context: Context, lines: int) -> Shared:
+    def of(cls, found: Found, context: Context, lines: int) -> Shared:
         """Compute it; `lines` is how many lines the document has."""
-        sizes = _sizes(candidates)
-        traits = np.array([one.traits for one in candidates])
-        return cls(candidates, context, traits, _order(candidates, sizes, lines), sizes)
+        candidates = found.candidates
+        sizes = _sizes(found)
+        numbers: dict[Scalar, int] = {}
+        values = np.array([numbers.setdefault(one.value, len(numbers)) for one in candidates], np.intp)
+        return cls(candidates, context, found.traits, _order(candidates, sizes, lines), sizes, values)
 
 
 def features(shared: Shared, leaf: int, pick: Pick | None) -> tuple[Matrix, Matrix]:
@@ -78,58 +83,81 @@ def features(shared: Shared, leaf: int, pick: Pick | None) -> tuple[Matrix, Matr
 
     `leaf` is the leaf's bit in the context.
     """
-    labels = _labels(shared.context, np.int64(1 << leaf))
-    own = (labels[:, 0] + labels[:, 5] + labels[:, 6]) > 0
-    picks = _picks(shared, own, pick)
-    unlabelled = labels[:, OWN : OWN + 1]
-    rows = np.hstack([shared.traits, labels, unlabelled * (pick is None), picks, shared.order])
-    return rows, np.array([1.0, float(bool(unlabelled.all())), float(pick is None)])
-
-
-def _labels(context: Context, bit: np.int64) -> Matrix:
-    left, line, column, alone, above = (
-        (owners & bit) != 0 for owners in (context.left, context.line, context.column, context.alone, context.above)
-    )
-    labelled = context.labelled > 0
-    section = (context.section & bit) != 0
-    column = column & ~labelled
-    alone = alone & ~labelled
-    own = left | line | column | alone
-    columns = (
-        left, left * context.touching, left * context.between, (context.long & bit) != 0, line & ~left, column, alone,
-        above & ~own & ~labelled, labelled & ~left, (context.column_labelled > 0) & ~column & ~labelled & ~alone,
-        section, section / np.maximum(context.section_distance, 1), (context.section != 0) & ~section,
-        ~(own | section),
-    )  # fmt: skip
-    return np.column_stack(columns).astype(np.float64)
-
-
-def _picks(shared: Shared, own: npt.NDArray[np.bool_], pick: Pick | None) -> Matrix:
-    count = len(own)
-    rank = np.arange(count, dtype=np.float64)
-    if pick in {Pick.LARGEST, Pick.SMALLEST}:
-        sizes = shared.sizes
-        rank = (sizes[:, None] < sizes[None, :] if pick is Pick.LARGEST else sizes[:, None] > sizes[None, :]).sum(1)
-    elif pick is Pick.LAST:
-        rank = rank[::-1]
-    elif pick is Pick.MOST:
-        times = shared.traits[:, 0]
-        rank = (times[:, None] < times[None, :]).sum(1)
-    picked = pick is not None
-    labelled = np.where(own, rank, np.inf)
-    best = own & (labelled == labelled.min()) & picked
+    count, own_traits = shared.traits.shape
+    rows = np.zeros((count, own_traits + len(LABEL_FEATURES) + len(ORDER_FEATURES)))
+    rows[:, :own_traits] = shared.traits
+    rows[:, own_traits + len(LABEL_FEATURES) :] = shared.order
+    labels = rows[:, own_traits : own_traits + len(LABEL_FEATURES)].T
+    own = _fill_labels(labels, shared.context, np.int64(1 << leaf))
+    if pick is None:
+        labels[OWN + 1] = labels[OWN]
+    else:
+        _fill_picks(labels[OWN + 2 : OWN + 5], _rank(shared, pick), own)
     places = np.flatnonzero(own)
-    first, last = np.zeros(count), np.zeros(count)
     if len(places):
-        first[places[0]] = last[places[-1]] = 1.0
-    return np.column_stack([(rank == 0) & picked, picked / (1.0 + rank), best, first, last]).astype(np.float64)
+        labels[OWN + 5, places[0]] = labels[OWN + 6, places[-1]] = 1.0
+    return rows, np.array([1.0, float(bool(labels[OWN].all())), float(pick is None)])
 
 
-def _sizes(candidates: Sequence[Candidate]) -> Matrix:
+def _fill_labels(into: Matrix, context: Context, bit: np.int64) -> npt.NDArray[np.bool_]:
+    """Write LABEL_FEATURES up to `unlabelled`; return who has the leaf's label to the left or just above."""
+    around = np.array((context.left, context.line, context.column, context.alone, context.above, context.section))
+    left, line, column, alone, above, section = (around & bit) != 0
+    free = context.labelled == 0
+    column &= free
+    alone &= free
+    own = left | line | column | alone
+    into[0] = left
+    into[1] = left * context.touching
+    into[2] = left * context.between
+    into[3] = (context.long & bit) != 0
+    into[4] = line & ~left
+    into[5] = column
+    into[6] = alone
+    into[7] = above & ~own & free
+    into[8] = ~(free | left)
+    into[9] = (context.column_labelled > 0) & free & ~(column | alone)
+    into[10] = section
+    into[11] = section / np.maximum(context.section_distance, 1)
+    into[12] = (context.section != 0) & ~section
+    into[OWN] = ~(own | section)
+    return np.asarray(left | column | alone)
+
+
+def _fill_picks(into: Matrix, rank: Matrix, own: npt.NDArray[np.bool_]) -> None:
+    """Write `pick_best`, `pick_rank` and `own_pick_best`."""
+    labelled = np.where(own, rank, np.inf)
+    into[0] = rank == 0
+    into[1] = 1.0 / (1.0 + rank)
+    into[2] = own & (labelled == labelled.min())
+
+
+def _rank(shared: Shared, pick: Pick) -> Matrix:
+    """Count the candidates that a pick puts before each one."""
+    match pick:
+        case Pick.LARGEST:
+            return _before(-shared.sizes)
+        case Pick.SMALLEST:
+            return _before(shared.sizes)
+        case Pick.MOST:
+            return _before(-shared.traits[:, 0])
+        case Pick.LAST:
+            return np.arange(len(shared.candidates), dtype=np.float64)[::-1]
+        case _:
+            return np.arange(len(shared.candidates), dtype=np.float64)
+
+
+def _before(keys: Matrix) -> Matrix:
+    """Count the keys that are less than each one."""
+    return np.searchsorted(np.sort(keys), keys).astype(np.float64)
+
+
+def _sizes(found: Found) -> Matrix:
     """Return the amounts' sizes, those with cents only where there are any; 0 for what isn't a number."""
-    sizes = np.zeros(len(candidates))
-    for index, one in enumerate(candidates):
-        if isinstance(one.value, Decimal) and one.traits[0] and one.value > 0 and one.value.adjusted() < 12:
+    sizes = np.zeros(len(found.candidates))
+    cents = found.traits[:, 0] > 0
+    for index, one in enumerate(found.candidates):
+        if isinstance(one.value, Decimal) and cents[index] and one.value > 0 and one.value.adjusted() < 12:
             sizes[index] = float(one.value)
         elif not isinstance(one.value, (Decimal, str)) and hasattr(one.value, "toordinal"):
             sizes[index] = one.value.toordinal()
@@ -138,17 +166,18 @@ def _sizes(candidates: Sequence[Candidate]) -> Matrix:
 
 def _order(candidates: Sequence[Candidate], sizes: Matrix, lines: int) -> Matrix:
     count = len(candidates)
-    index = np.arange(count, dtype=np.float64)
+    order = np.zeros((count, len(ORDER_FEATURES)))
     if not count:
-        return np.zeros((0, len(ORDER_FEATURES)))
-    distinct = np.unique(sizes)[::-1]
-    largest = distinct[0]
+        return order
+    index = np.arange(count, dtype=np.float64)
+    distinct = np.sort(list(set(sizes.tolist())))[::-1]
     second = distinct[1] if len(distinct) > 1 else -1.0
-    places = np.array([one.line for one in candidates]) / max(lines, 1)
     known = sizes > 0
-    return np.column_stack(
-        [
-            places, index == 0, index == count - 1, 1 / (1 + index), known & (sizes == largest),
-            known & (sizes == second), known / (1.0 + (distinct[None, :] > sizes[:, None]).sum(1)),
-        ]
-    ).astype(np.float64)  # fmt: skip
+    order[:, 0] = [one.line for one in candidates]
+    order[:, 0] /= max(lines, 1)
+    order[0, 1] = order[-1, 2] = 1.0
+    order[:, 3] = 1 / (1 + index)
+    order[:, 4] = known & (sizes == distinct[0])
+    order[:, 5] = known & (sizes == second)
+    order[:, 6] = known / (1.0 + np.searchsorted(-distinct, -sizes))
+    return order

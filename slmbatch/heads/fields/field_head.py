@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
+
 from slmbatch.heads.fields.reading import Reader, Target, View
 from slmbatch.heads.fields.scorer import Matrix, Scorer, probabilities
 from slmbatch.heads.fields.sheet import MAX_CHARS, Sheet
 from slmbatch.heads.fields.sums import Choices, Equation, equations, settle
 from slmbatch.tasks.schema import Schema
-from slmbatch.types import Answer, Document, Kind, Leaf, Scalar
+from slmbatch.types import Answer, Document, Kind, Leaf
 
 BATCH = 64
 
@@ -96,17 +98,14 @@ def choose(
 
 def _likeliest(view: View, chances: Matrix, adding: int | None) -> Chosen | None:
     """Sum the chances of each value over its places; its best place stands for it. None when none is likelier."""
-    by_value: dict[Scalar, float] = {}
-    for one, chance in zip(view.candidates, chances[:-1], strict=True):
-        by_value[one.value] = by_value.get(one.value, 0.0) + float(chance)
-    value = max(by_value, key=by_value.__getitem__)
+    by_value = np.bincount(view.values, chances[:-1])
+    value = by_value.argmax()
     if by_value[value] <= chances[-1]:
         return None
-    places = [index for index, one in enumerate(view.candidates) if one.value == value]
-    index = max(places, key=lambda place: (float(chances[place]), -place))
-    adds_up = adding is not None and view.candidates[adding].value == value
-    labelled = any(view.labelled[place] for place in places)
-    return Chosen(index, min(by_value[value], 1.0), adds_up, labelled)
+    places = np.flatnonzero(view.values == value)
+    index = places[chances[places].argmax()]
+    adds_up = adding is not None and view.values[adding] == value
+    return Chosen(int(index), min(float(by_value[value]), 1.0), bool(adds_up), bool(view.labelled[places].any()))
 
 
 def _leaf(target: Target, view: View, chosen: Chosen, sheet: Sheet, scorer: Scorer) -> Leaf:

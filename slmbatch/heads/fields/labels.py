@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from slmbatch.heads.fields.sheet import WORD, Sheet, Word, folded
+from slmbatch.heads.fields.sheet import WORD, Sheet, Words, folded
 
 # What invoices and receipts print beside other dates, numbers and amounts. Words as `WORD` cuts them, without accents.
 NOBODYS = """
@@ -78,26 +78,27 @@ class Labels:
         for lengths in self._lengths.values():
             lengths.sort(reverse=True)
 
-    def find(self, sheet: Sheet, printed: Sequence[Word]) -> list[Label]:
+    def find(self, sheet: Sheet, printed: Words) -> list[Label]:
         """Return the labels of a document in order; none lies over another."""
-        texts = [word.text for word in printed]
+        texts = printed.texts
         found: list[Label] = []
         at = 0
         while at < len(texts):
-            length = self._length(sheet, printed, texts, at) if texts[at] in self._lengths else 0
+            length = self._length(sheet, printed, at) if texts[at] in self._lengths else 0
             if length:
-                first, last = printed[at], printed[at + length - 1]
+                start, end = printed.starts[at], printed.ends[at + length - 1]
                 owners = self._owners[tuple(texts[at : at + length])]
-                found.append(Label(first.start, last.end, sheet.line_at(first.start), owners, length))
+                found.append(Label(start, end, sheet.line_at(start), owners, length))
             at += length or 1
         return found
 
-    def _length(self, sheet: Sheet, printed: Sequence[Word], texts: Sequence[str], at: int) -> int:
+    def _length(self, sheet: Sheet, printed: Words, at: int) -> int:
+        texts = printed.texts
         for length in self._lengths[texts[at]]:
             end = at + length
             if end > len(texts) or tuple(texts[at:end]) not in self._owners:
                 continue
-            if length == 1 or "\n" not in sheet.text[printed[at].start : printed[end - 1].end]:
+            if length == 1 or "\n" not in sheet.text[printed.starts[at] : printed.ends[end - 1]]:
                 return length
         return 0
 

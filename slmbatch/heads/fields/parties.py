@@ -8,9 +8,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from slmbatch.heads.fields.candidates import Candidate
-from slmbatch.heads.fields.rows import NOTHING, Row, read_row
+import numpy as np
+import numpy.typing as npt
+
+from slmbatch.heads.fields.candidates import Candidate, Found
+from slmbatch.heads.fields.rows import Row, Rows, read_row
 from slmbatch.heads.fields.sheet import Sheet
 
 PARTY_LINES, LONGEST_NAME = 120, 120  # lines of the beginning, and characters
@@ -27,26 +31,42 @@ _TRAILING = re.compile(
     r"\s*(?:\(\s*(?:co\.?[^()]*)?[0-9][0-9 -]*[A-Z]?[^()]*\)|\s[0-9]{5,}\s?-\s?[A-Z])[\s.]*$", re.IGNORECASE
 )
 _NAME_LABEL = re.compile(r"^(?:name|firma|company|nom|nombre|nome|naam)\s*:\s*", re.IGNORECASE)
+_DIGIT, _LETTER = re.compile(r"[\d¹²³]"), re.compile(r"[^\W\d_]")
 _WIDE = re.compile(r"\S+(?: {1,2}\S+)*")
 _HEAD = re.compile(r"[^,·•|;–]{3,}?(?=\s*(?:,|·|•|\||;| - | – ))")
 _PERSON = re.compile(r"^(?:herrn?|frau|mr|mrs|ms|m\.|mme|sr|sra|sig|dhr|mevr)\b", re.IGNORECASE)
 
 
-def find_parties(sheet: Sheet) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A candidate, whether it spans two lines, is a part of one, or lost a label before it or a number after it."""
+
+    candidate: Candidate
+    two: bool
+    part: bool
+    named: bool
+    tail: bool
+
+
+def find_parties(sheet: Sheet) -> Found:
     """Return lines, and pairs of lines, as names; a registration number or a label at an end is left out."""
     texts = [sheet.line_text(number) for number in range(min(len(sheet.lines), PARTY_LINES))]
     rows = [read_row(text) for text in texts]
-    times = Counter(text.casefold() for text in texts)
-    found: list[Candidate] = []
+    found: list[_Name] = []
+    known: list[tuple[int, int]] = []
     for number, text in enumerate(texts):
         if not rows[number].alpha:
             continue
-        repeated = times[text.casefold()] > 1
         for start, end, part in _spans(sheet, rows, number, text):
-            name = _name(sheet, (start, end), rows, number, marks=(part, repeated))
-            if name is not None and not any(name.start == one.start and name.end == one.end for one in found[-4:]):
+            name = _name(sheet, (start, end), number, part=part)
+            if name is not None and (name.candidate.start, name.candidate.end) not in known[-4:]:
+                known.append((name.candidate.start, name.candidate.end))
                 found.append(name)
-    return found
+    times = Counter(text.casefold() for text in texts)
+    columns = _traits(found, rows) | {
+        "repeated": [times[texts[name.candidate.line].casefold()] > 1 for name in found],
+    }
+    return Found.of([name.candidate for name in found], columns, PARTY_TRAITS)
 
 
 def _spans(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterator[tuple[int, int, bool]]:
@@ -67,37 +87,63 @@ def _goes_on(row: Row) -> bool:
     return row.alpha and not (row.contact or row.document or row.postcode or row.registration or row.bracketed)
 
 
-def _name(
-    sheet: Sheet, span: tuple[int, int], rows: Sequence[Row], number: int, *, marks: tuple[bool, bool]
-) -> Candidate | None:
+def _name(sheet: Sheet, span: tuple[int, int], number: int, *, part: bool) -> _Name | None:
     first, last = span
     raw = sheet.text[first:last]
     named = _NAME_LABEL.match(raw)
-    first += named.end() if named else 0
-    tail = _TRAILING.search(sheet.text[first:last]) if any(map(str.isdigit, raw)) else None
-    last = first + tail.start() if tail else last
-    raw = sheet.text[first:last]
-    if len(raw) > LONGEST_NAME or not any(map(str.isalpha, raw)):
+    if named:
+        first += named.end()
+        raw = sheet.text[first:last]
+    tail = _TRAILING.search(raw) if _DIGIT.search(raw) else None
+    if tail:
+        last = first + tail.start()
+        raw = sheet.text[first:last]
+    if len(raw) > LONGEST_NAME or _LETTER.search(raw) is None:
         return None
-    value = " ".join(raw.split())
-    traits = _traits(value, number, rows, two="\n" in raw, marks=(*marks, named is not None, tail is not None))
-    return Candidate(first, last, value, number, tuple(map(float, traits)))
+    candidate = Candidate(first, last, " ".join(raw.split()), number)
+    return _Name(candidate, "\n" in raw, part, named is not None, tail is not None)
 
 
-def _traits(
-    value: str, number: int, rows: Sequence[Row], *, two: bool, marks: tuple[bool, bool, bool, bool]
-) -> tuple[float, ...]:
-    part, repeated, named, tail = marks
-    own = read_row(value) if part or tail or two else rows[number]
-    next_1, next_2 = (rows[at] if at < len(rows) else NOTHING for at in (number + 1 + two, number + 2 + two))
-    completed = two and rows[number + 1].form and not rows[number].form
-    count = value.count(" ") + 1
-    return (
-        own.form, value.isupper(), number == 0, number == 1, number == 2, number == 3, 4 <= number <= 6, number > 6,
-        sum(map(str.isdigit, value)) / len(value), own.contact, own.street, own.postcode, count == 1, 2 <= count <= 6,
-        count > 8, two, next_1.address, next_2.address, named, next_1.registration, repeated, own.document, part,
-        not (value[-1].isalnum() or value[-1] in ".)"), not own.form and not two and next_1.form_first,
-        _PERSON.match(value) is not None, tail, number > 0 and rows[number - 1].form,
-        completed and rows[number + 1].words <= 4, completed and rows[number + 1].words > 4, own.form_first,
-        not value[0].isalnum(), own.document_only,
-    )  # fmt: skip
+def _traits(names: Sequence[_Name], lines: Sequence[Row]) -> dict[str, npt.ArrayLike]:
+    """Return PARTY_TRAITS of the names but `repeated`; the rows are those of the lines."""
+    values = [str(name.candidate.value) for name in names]
+    two = np.array([name.two for name in names], bool)
+    number = np.array([name.candidate.line for name in names], np.intp)
+    counts = np.array([value.count(" ") + 1 for value in values], np.intp)
+    rows = Rows(lines)
+    other = [index for index, name in enumerate(names) if name.part or name.tail or name.two]
+    own = rows.taken(number, {index: read_row(values[index]) for index in other})
+    own_form = own["form"]
+    next_1, next_2 = number + 1 + two, number + 2 + two
+    completed = two & (rows["form"][number + 1] > rows["form"][number])
+    columns: dict[str, npt.ArrayLike] = {f"line_{line}": number == line for line in range(4)}
+    for name in ("contact", "street", "postcode"):
+        columns[name] = own[name]
+    address = rows["street"] | rows["postcode"]
+    return columns | {
+        "company_form": own_form,
+        "all_capitals": [value.isupper() for value in values],
+        "line_4_to_6": (number >= 4) & (number <= 6),
+        "later": number > 6,
+        "digits": [len(_DIGIT.findall(value)) / len(value) for value in values],
+        "one_word": counts == 1,
+        "two_to_six_words": (counts >= 2) & (counts <= 6),
+        "many_words": counts > 8,
+        "two_lines": two,
+        "address_next": address[next_1],
+        "address_in_two": address[next_2],
+        "after_name_label": [name.named for name in names],
+        "registration_next": rows["registration"][next_1],
+        "document_word": own["document"],
+        "part_of_line": [name.part for name in names],
+        "ends_oddly": [not (value[-1].isalnum() or value[-1] in ".)") for value in values],
+        "form_cut_off": (own_form == 0) & ~two & (rows["form_first"][next_1] > 0),
+        "person": [_PERSON.match(value) is not None for value in values],
+        "registration_after": [name.tail for name in names],
+        "above_has_form": rows["form"][number - 1],
+        "completed": completed & (rows["words"][number + 1] <= 4),
+        "completed_long": completed & (rows["words"][number + 1] > 4),
+        "starts_with_form": own["form_first"],
+        "starts_with_sign": [not value[0].isalnum() for value in values],
+        "only_document_words": own["document_only"],
+    }

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 from slmbatch.heads.fields.addresses import find_addresses
 from slmbatch.heads.fields.candidates import (
     Candidate,
-    find_amounts,
-    find_currencies,
+    Found,
     find_dates,
     find_ibans,
     find_identifiers,
     find_rests,
     find_vats,
 )
-from slmbatch.heads.fields.context import read_context, words_around
+from slmbatch.heads.fields.context import Surroundings, words_around
 from slmbatch.heads.fields.features import OWN, TRAITS, Matrix, Shared, features
-from slmbatch.heads.fields.labels import Labels
+from slmbatch.heads.fields.labels import Label, Labels
+from slmbatch.heads.fields.money import find_amounts, find_currencies
 from slmbatch.heads.fields.parties import find_parties
 from slmbatch.heads.fields.sheet import Sheet
 from slmbatch.tasks.hints import Hint, HintKind
@@ -31,8 +35,6 @@ _FINDERS = {
     HintKind.PARTY: find_parties,
     HintKind.ADDRESS: find_addresses,
     HintKind.CURRENCY: find_currencies,
-    HintKind.IBAN: find_ibans,
-    HintKind.VAT: find_vats,
 }
 
 
@@ -49,13 +51,14 @@ class Target:
 class View:
     """One leaf's candidates in one document. `rows` has one row for each, `none` that of none of them.
 
-    `labelled` says of each whether one of the leaf's own labels is near.
+    `labelled` says of each whether one of the leaf's own labels is near; equal numbers in `values` mean equal values.
     """
 
     candidates: Sequence[Candidate]
     rows: Matrix
     none: Matrix
-    labelled: Sequence[bool]
+    labelled: npt.NDArray[np.bool_]
+    values: npt.NDArray[np.intp]
     around: Sequence[Sequence[str]]
 
 
@@ -81,29 +84,61 @@ class Reader:
         sheet = Sheet(document)
         printed = sheet.words()
         labels = self._labels.find(sheet, printed)
-        starts = [word.start for word in printed]
+        finder = _Finder(sheet, day_first=self.day_first)
+        surroundings = Surroundings(sheet, labels)
         views: dict[str, View] = {}
         shared: dict[HintKind, tuple[Shared, Sequence[Sequence[str]]]] = {}
         for position, target in enumerate(self.targets):
             kind = target.hint.kind
             if kind not in shared or kind is HintKind.TEXT:
-                own = [one.end for one in labels if one.owners >> position & 1]
-                found = [one for one in self._find(kind, sheet, own) if sheet.on_one_page(one.start, one.end)]
-                around: Sequence[Sequence[str]] = [()] * len(found)
+                found = finder.find(kind, labels, position)
+                around: Sequence[Sequence[str]] = [()] * len(found.candidates)
                 if words:
-                    around = [words_around(sheet, one, printed, starts) for one in found]
-                shared[kind] = Shared.of(found, read_context(sheet, found, labels), len(sheet.lines)), around
+                    around = [words_around(sheet, one, printed) for one in found.candidates]
+                context = surroundings.context(found.candidates)
+                shared[kind] = Shared.of(found, context, len(sheet.lines)), around
             common, near_words = shared[kind]
             if common.candidates:
                 rows, none = features(common, position, target.hint.pick)
                 near = rows[:, len(TRAITS[kind]) + OWN] == 0
-                views[target.path] = View(common.candidates, rows, none, near.tolist(), near_words)
+                views[target.path] = View(common.candidates, rows, none, near, common.values, near_words)
         return sheet, views
 
-    def _find(self, kind: HintKind, sheet: Sheet, own: Sequence[int]) -> list[Candidate]:
-        if kind is HintKind.TEXT:
-            return list(find_rests(sheet, own))
-        if kind in {HintKind.DATE, HintKind.IDENTIFIER}:
-            days = find_dates(sheet, day_first=self.day_first)
-            return days if kind is HintKind.DATE else find_identifiers(sheet, days)
-        return _FINDERS[kind](sheet)
+
+class _Finder:
+    """Finds the candidates of one sheet by kind; dates and IBANs also tell what other numbers are."""
+
+    def __init__(self, sheet: Sheet, *, day_first: bool) -> None:
+        self._sheet = sheet
+        self._day_first = day_first
+
+    @cached_property
+    def days(self) -> Found:
+        """All dates."""
+        return find_dates(self._sheet, day_first=self._day_first)
+
+    @cached_property
+    def ibans(self) -> Found:
+        """All IBANs."""
+        return find_ibans(self._sheet)
+
+    def find(self, kind: HintKind, labels: Sequence[Label], leaf: int) -> Found:
+        """Return the candidates of a kind that lie in one page; texts follow the labels of one leaf."""
+        found = self._all(kind, [one.end for one in labels if one.owners >> leaf & 1])
+        inside = [self._sheet.on_one_page(one.start, one.end) for one in found.candidates]
+        return found if all(inside) else found.where(inside)
+
+    def _all(self, kind: HintKind, own: Sequence[int]) -> Found:
+        match kind:
+            case HintKind.TEXT:
+                return find_rests(self._sheet, own)
+            case HintKind.DATE:
+                return self.days
+            case HintKind.IDENTIFIER:
+                return find_identifiers(self._sheet, self.days.candidates)
+            case HintKind.IBAN:
+                return self.ibans
+            case HintKind.VAT:
+                return find_vats(self._sheet, self.ibans.candidates)
+            case _:
+                return _FINDERS[kind](self._sheet)

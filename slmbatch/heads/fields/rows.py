@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 _FORMS_WORDS = """
 gmbh mbh ug ag kg kgaa ohg gbr se ek ev ltd limited llc llp inc corp plc sdn bhd sb pte pty sarl sas sasu eurl sa sl
@@ -33,6 +39,8 @@ selangor johor lumpur penang pinang perak melaka sembilan kedah pahang sabah sar
 france españa spain italia italy nederland netherlands belgien belgium austria österreich schweiz uk usa singapore
 """
 PLACES = frozenset(_PLACES_WORDS.split())
+Numbers = npt.NDArray[np.intp]
+_BEYOND = 4  # rows of nothing after the last
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+")
 _POSTCODE = re.compile(
@@ -42,9 +50,11 @@ _TELEPHONE = re.compile(r"[0-9]{2,3}-[0-9]{6,}")
 _REGISTRATION = re.compile(r"\(?(?:co\.?\s*(?:reg|no)|reg|roc|company|br)?[ .:no#]*[0-9]{4,}[ -]*[a-z](?!\w)")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one line is made of. `document` says that it has a word which invoices and receipts print beside values."""
+class Row(NamedTuple):
+    """What one line is made of: a tuple, so that many make a matrix.
+
+    `document` says that it has a word which invoices and receipts print beside values.
+    """
 
     alpha: bool
     street: bool
@@ -64,10 +74,8 @@ class Row:
     ends_with_comma: bool
     ends_with_stop: bool
 
-    @property
-    def address(self) -> bool:
-        """Whether it could be a line of an address."""
-        return self.street or self.postcode
+
+_COLUMNS = {name: index for index, name in enumerate(Row._fields)}
 
 
 @lru_cache(maxsize=4096)
@@ -100,3 +108,31 @@ def read_row(text: str) -> Row:
 
 
 NOTHING = read_row("")
+
+
+class Rows:
+    """Many rows as columns by name."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        """Take the rows; what is before the first or after the last is NOTHING."""
+        self._table = _table([*rows, *[NOTHING] * _BEYOND])
+
+    def __getitem__(self, name: str) -> Numbers:
+        """Return one column."""
+        return self._table[:, _COLUMNS[name]]
+
+    def counts(self, name: str) -> Numbers:
+        """Return, for each place, how many rows before it have something."""
+        return np.append(0, np.cumsum(self[name]))
+
+    def taken(self, places: Numbers, others: Mapping[int, Row]) -> Rows:
+        """Return the rows at some places, a few of them exchanged for others."""
+        taken = copy(self)
+        taken._table = self._table[places]
+        if others:
+            taken._table[list(others)] = _table(list(others.values()))
+        return taken
+
+
+def _table(rows: Sequence[Row]) -> Numbers:
+    return np.fromiter(chain.from_iterable(rows), np.intp, len(rows) * len(_COLUMNS)).reshape(len(rows), -1)

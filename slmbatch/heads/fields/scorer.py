@@ -46,7 +46,7 @@ class Scorer:
 
     def sure(self, row: Matrix) -> float:
         """Return the confidence of one row of CALIBRATION_FEATURES."""
-        return float(1 / (1 + np.exp(-np.clip(row @ self.calibration, -30, 30))))
+        return float(1 / (1 + np.exp(-min(max(float(row @ self.calibration), -30.0), 30.0))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def probabilities(logits: Matrix) -> Matrix:
 def calibration_row(probability: float, *, adds_up: bool, labelled: bool) -> Matrix:
     """Return CALIBRATION_FEATURES for one chosen candidate."""
     inside = min(max(probability, 1e-9), 1 - 1e-9)
-    logit = float(np.clip(np.log(inside / (1 - inside)), -_LIMIT, _LIMIT))
+    logit = min(max(float(np.log(inside / (1 - inside))), -_LIMIT), _LIMIT)
     return np.array([1.0, logit, float(adds_up), float(labelled)])
 
 

@@ -25,12 +25,12 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """One word, folded: lower case, no accents."""
+class Words:
+    """The words of a text in order, folded (lower case, no accents), and where each starts and ends."""
 
-    text: str
-    start: int
-    end: int
+    texts: list[str]
+    starts: list[int]
+    ends: list[int]
 
 
 class Sheet:
@@ -52,9 +52,11 @@ class Sheet:
         self.lines = self._cut()
         self._line_starts = [line.left for line in self.lines]
 
-    def words(self) -> list[Word]:
-        """Return the words of the text in order."""
-        return [Word(folded(found.group()), *found.span()) for found in WORD.finditer(self.text)]
+    def words(self) -> Words:
+        """Cut the text into words."""
+        spans = [found.span() for found in WORD.finditer(self.text)]
+        texts = [folded(self.text[start:end]) for start, end in spans]
+        return Words(texts, [start for start, _ in spans], [end for _, end in spans])
 
     def line_at(self, place: int) -> int:
         """Return the number of the line that holds a place, the first one for a place before it."""
