@@ -25,6 +25,7 @@ from sklearn.pipeline import make_union
 from slmbatch.engines.models import embeddings_folder
 from slmbatch.heads.text.embeddings import Embedder
 from slmbatch.heads.text.fitting import fit_classifier
+from slmbatch.heads.text.logistic import softmax
 from slmbatch.heads.text.quality import quality
 from slmbatch.heads.text.text_head import NamesHead
 from slmbatch.tasks.labels import Label, LabelSet
@@ -100,6 +101,28 @@ def compare(path: Path, examples: str, embedder: Embedder, *, folds: int, with_p
     print(line, flush=True)
 
 
+def speed(path: Path) -> None:
+    """CPU seconds of a head's parts, on one thread, for the first rows of a set."""
+    table = pl.read_parquet(path).select("text", "label").drop_nulls().head(TESTED)
+    texts, labels = table["text"].to_list(), table["label"].to_list()
+    started = time.process_time()
+    embedder = Embedder(embeddings_folder(None, download=True), threads=1)
+    loaded = time.process_time()
+    embedder.embed(texts)
+    embedded = time.process_time()
+    classifier, _ = fit_classifier(texts, labels, embedder)
+    fitted = time.process_time()
+    for at in range(0, len(texts), 64):
+        rows = classifier.tfidf.transform(texts[at : at + 64])
+        softmax(rows.times(classifier.by_grams.weights) + classifier.by_grams.biases)
+    answered = time.process_time()
+    print(
+        f"{path.parent.name:26} {len(texts)} rows: sentence model loads in {loaded - started:.2f} CPU s; "
+        f"embeds {len(texts) / (embedded - loaded):.0f} rows/s; TF-IDF answers {len(texts) / (answered - fitted):.0f} rows/s",
+        flush=True,
+    )
+
+
 def names_alone(path: Path, embedder: Embedder) -> None:
     """Accuracy of names with and without their words apart, against the plain cosine to the names as they are."""
     table = pl.read_parquet(path).select("text", "label").drop_nulls()
@@ -120,11 +143,15 @@ def main() -> None:
     parser.add_argument("--examples", nargs="+", default=["8", "32", "all"])
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--names", action="store_true", help="only label names, no examples")
+    parser.add_argument("--speed", action="store_true", help="only rows/s of a head's parts")
     parser.add_argument("--no-peer", action="store_true")
     given = parser.parse_args()
     embedder = Remembering(embeddings_folder(None, download=True), threads=2)
     print("accuracy, macro-F1, calibration error")
     for path in given.sets:
+        if given.speed:
+            speed(path)
+            continue
         if given.names:
             names_alone(path, embedder)
             continue
