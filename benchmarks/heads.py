@@ -118,7 +118,8 @@ def speed(path: Path) -> None:
     answered = time.process_time()
     print(
         f"{path.parent.name:26} {len(texts)} rows: sentence model loads in {loaded - started:.2f} CPU s; "
-        f"embeds {len(texts) / (embedded - loaded):.0f} rows/s; TF-IDF answers {len(texts) / (answered - fitted):.0f} rows/s",
+        f"embeds {len(texts) / (embedded - loaded):.0f} rows/s; "
+        f"TF-IDF answers {len(texts) / (answered - fitted):.0f} rows/s",
         flush=True,
     )
 
