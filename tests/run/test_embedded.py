@@ -73,8 +73,8 @@ def test_tickets_are_classified_with_the_scores_of_all_labels(tmp_path: Path, em
 
 
 def test_the_same_question_gets_the_same_answer(tmp_path: Path, embedded_model: Path) -> None:
-    # One row a run: the score changes (0.164, 0.172) with whether the prompt's fixed part was in the server's cache, and
-    # of several rows any may come first. In the same state of the cache it is the same to the last digit.
+    # One row a run: the score changes (0.164, 0.172) with whether the prompt's fixed part was in the server's cache,
+    # and of several rows any may come first. In the same state of the cache it is the same to the last digit.
     table, config = write_table(tmp_path / "t.parquet", TICKETS[:1]), tmp_path / "c.toml"
     config.write_text('[tier."llamacpp:smollm2-135m"]\nslots = 1\n')  # nor may another row share its batch
     answers = []
