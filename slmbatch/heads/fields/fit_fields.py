@@ -134,7 +134,7 @@ def read_labelled(
     sizes = Counter(vendors)
     labelled = Labelled(shares=[sizes[vendor] ** -0.5 for vendor in vendors])
     for document, values in zip(documents, gold, strict=True):
-        _, views = reader.read(document, words=True)
+        _, views = reader.read(document, own=True)
         right = {}
         for target in reader.targets:
             if target.path in values and target.path in views:
