@@ -69,13 +69,16 @@ class Shared:
     values: npt.NDArray[np.intp]  # the number of each one's value: equal values have equal numbers
 
     @classmethod
-    def of(cls, found: Found, context: Context, lines: int) -> Shared:
-        """Compute it; `lines` is how many lines the document has."""
+    def of(cls, found: Found, context: Context, lines: int | None) -> Shared:
+        """Compute it; `lines` is how many lines the document has, None where the order isn't wanted."""
         candidates = found.candidates
         sizes = _sizes(found)
         numbers: dict[Scalar, int] = {}
         values = np.array([numbers.setdefault(one.value, len(numbers)) for one in candidates], np.intp)
-        return cls(candidates, context, found.traits, _order(candidates, sizes, lines), sizes, values)
+        order = np.zeros((len(candidates), len(ORDER_FEATURES)))
+        if candidates and lines is not None:
+            _fill_order(order, candidates, sizes, lines)
+        return cls(candidates, context, found.traits, order, sizes, values)
 
 
 def features(shared: Shared, leaf: int, pick: Pick | None) -> tuple[Matrix, Matrix]:
@@ -155,6 +158,8 @@ def _before(keys: Matrix) -> Matrix:
 def _sizes(found: Found) -> Matrix:
     """Return the amounts' sizes, those with cents only where there are any; 0 for what isn't a number."""
     sizes = np.zeros(len(found.candidates))
+    if not found.candidates or isinstance(found.candidates[0].value, str):
+        return sizes
     cents = found.traits[:, 0] > 0
     for index, one in enumerate(found.candidates):
         if isinstance(one.value, Decimal) and cents[index] and one.value > 0 and one.value.adjusted() < 12:
@@ -164,20 +169,16 @@ def _sizes(found: Found) -> Matrix:
     return sizes
 
 
-def _order(candidates: Sequence[Candidate], sizes: Matrix, lines: int) -> Matrix:
-    count = len(candidates)
-    order = np.zeros((count, len(ORDER_FEATURES)))
-    if not count:
-        return order
-    index = np.arange(count, dtype=np.float64)
+def _fill_order(order: Matrix, candidates: Sequence[Candidate], sizes: Matrix, lines: int) -> None:
+    """Write ORDER_FEATURES."""
+    index = np.arange(len(candidates), dtype=np.float64)
     distinct = np.sort(list(set(sizes.tolist())))[::-1]
     second = distinct[1] if len(distinct) > 1 else -1.0
     known = sizes > 0
     order[:, 0] = [one.line for one in candidates]
-    order[:, 0] /= max(lines, 1)
+    order[:, 0] /= lines
     order[0, 1] = order[-1, 2] = 1.0
     order[:, 3] = 1 / (1 + index)
     order[:, 4] = known & (sizes == distinct[0])
     order[:, 5] = known & (sizes == second)
     order[:, 6] = known / (1.0 + np.searchsorted(-distinct, -sizes))
-    return order

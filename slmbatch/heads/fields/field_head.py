@@ -39,7 +39,7 @@ class FieldHead:
         self._reader = Reader(schema)
         self._equations = equations(schema)
         self._scorers = scorers
-        self._words = any(scorer.words for scorer in scorers.values())
+        self._own = any(scorer.own for scorer in scorers.values())
         self._fingerprint = fingerprint
 
     @property
@@ -62,7 +62,7 @@ class FieldHead:
         return [Answer(leaves=tuple(self._leaves(document))) for document in documents]
 
     def _leaves(self, document: Document) -> list[Leaf]:
-        sheet, views = self._reader.read(document, words=self._words)
+        sheet, views = self._reader.read(document, own=self._own)
         chosen = choose(self._reader.targets, views, self._scorers, self._equations)
         return [
             _leaf(target, views[target.path], chosen[target.path], sheet, self._scorers[target.path])

@@ -27,7 +27,7 @@ from slmbatch.heads.fields.scorer import (
     fit_weights,
 )
 from slmbatch.heads.fields.shipped import kind_scorers
-from slmbatch.heads.fields.sums import equations
+from slmbatch.heads.fields.sums import Equation, equations
 from slmbatch.heads.folder import Stored
 from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Schema
@@ -35,13 +35,14 @@ from slmbatch.types import Document
 
 FOLDS, SEED = 5, 1
 RIDGE = 3.0  # a hundred documents determine about a hundred weights
+RIDGE_TO_SHIPPED = 10.0  # names and addresses mean the same everywhere, and few vendors have few layouts
 MOST_WORDS, WORD_DOCUMENTS = 150, 4  # words that a leaf's weights may know, and documents each must be in
 SURE = 0.9  # the confidence that the card tells the precision at
 FEWEST = 8  # documents with a leaf's value, below which the shipped weights stay
 OWN_CURVE = 60  # judged values from which a leaf has its own curve; below, that of all leaves together
 NO_CALIBRATION = np.array([0.0, 1.0, 0.0, 0.0])  # the model's own probability
 
-Judgement: TypeAlias = tuple[Matrix, bool]  # a calibration row, and whether it was right
+Judgement: TypeAlias = tuple[Matrix, bool, float]  # a calibration row, whether it was right, its share
 
 
 @dataclass(slots=True)
@@ -59,36 +60,27 @@ def fit_fields(
     schema: Schema,
     *,
     groups: Sequence[str] | None = None,
+    shipped: Mapping[str, Scorer] | None = None,
 ) -> Stored:
     """Learn from documents and their values by path: a value that is None says that there is none.
 
-    `groups` names each document's vendor; without it the first line of the text stands for it. Raises TaskError when
-    there is nothing to learn from.
+    `groups` names each document's vendor; without it the first line of the text stands for it. `shipped` are the
+    scorers to begin from, by path, where the package's own would know too much: those were fitted on the documents
+    that it is measured on. Raises TaskError when there is nothing to learn from.
     """
     reader = Reader(schema)
     vendors = groups or [_first_line(document) for document in documents]
     labelled = read_labelled(reader, documents, gold, vendors)
     if not any(labelled.right):
         raise TaskError("no document has a value for a field of the schema.", "Check the names in the expected values.")
-    folds = split(vendors)
-    shipped = kind_scorers(reader.targets)
-    sums = equations(schema)
-    rows: dict[str, list[Judgement]] = {target.path: [] for target in reader.targets}
-    counted: Counter[str] = Counter()
-    for fold in range(FOLDS):
-        train = [index for index, one in enumerate(folds) if one != fold]
-        scorers = shipped | _fit(reader.targets, labelled, train)
-        for index in (index for index, one in enumerate(folds) if one == fold):
-            chosen = choose(reader.targets, labelled.views[index], scorers, sums)
-            for path, right in labelled.right[index].items():
-                counted[path] += not right[-1]
-                if path in chosen:
-                    rows[path].append(judged(chosen[path], right))
-    fitted = _fit(reader.targets, labelled, range(len(documents)))
+    shipped = shipped or kind_scorers(reader.targets)
+    rows = _cross_validated(reader.targets, labelled, split(vendors), shipped, equations(schema))
+    fitted = _fit(reader.targets, labelled, range(len(documents)), shipped)
     everything = [one for some in rows.values() for one in some]
     pooled = calibrate(everything, NO_CALIBRATION)
     scorers = {path: replace(one, calibration=_curve(rows[path], pooled)) for path, one in fitted.items()}
-    final = shipped | scorers
+    final = {**shipped, **scorers}
+    counted = Counter(path for right in labelled.right for path, marks in right.items() if not marks[-1])
     told = [_told(path, rows[path], counted[path], final[path]) for path in rows if counted[path]]
     card = {
         "documents": len(documents),
@@ -99,17 +91,37 @@ def fit_fields(
     return keep(scorers, schema, card)
 
 
+def _cross_validated(
+    targets: Sequence[Target],
+    labelled: Labelled,
+    folds: Sequence[int],
+    shipped: Mapping[str, Scorer],
+    sums: Sequence[Equation],
+) -> dict[str, list[Judgement]]:
+    """Judge each leaf of every document by scorers that haven't seen its fold."""
+    rows: dict[str, list[Judgement]] = {target.path: [] for target in targets}
+    for fold in range(FOLDS):
+        train = [index for index, one in enumerate(folds) if one != fold]
+        scorers = {**shipped, **_fit(targets, labelled, train, shipped)}
+        for index in (index for index, one in enumerate(folds) if one == fold):
+            chosen = choose(targets, labelled.views[index], scorers, sums)
+            for path, right in labelled.right[index].items():
+                if path in chosen:
+                    rows[path].append(judged(chosen[path], right, labelled.shares[index]))
+    return rows
+
+
 def _told(path: str, judgements: Sequence[Judgement], values: int, scorer: Scorer) -> dict[str, Any]:
     """Say how well one leaf was found in documents that the weights hadn't seen, and how well where it was sure.
 
     The confidence's curve was fitted on these same judgements.
     """
-    sure = [right for row, right in judgements if scorer.sure(row) >= SURE]
+    sure = [right for row, right, _ in judgements if scorer.sure(row) >= SURE]
     return {
         "path": path,
         "values": values,
         "found": len(judgements),
-        "right": sum(right for _, right in judgements),
+        "right": sum(right for _, right, _ in judgements),
         "sure": len(sure),
         "sure_right": sum(sure),
     }
@@ -122,7 +134,7 @@ def read_labelled(
     sizes = Counter(vendors)
     labelled = Labelled(shares=[sizes[vendor] ** -0.5 for vendor in vendors])
     for document, values in zip(documents, gold, strict=True):
-        _, views = reader.read(document, words=True)
+        _, views = reader.read(document, own=True)
         right = {}
         for target in reader.targets:
             if target.path in values and target.path in views:
@@ -157,7 +169,9 @@ def _first_line(document: Document) -> str:
     return next((letters(line) for line in document.text.splitlines() if letters(line)), "")
 
 
-def _fit(targets: Sequence[Target], labelled: Labelled, train: Iterable[int]) -> dict[str, Scorer]:
+def _fit(
+    targets: Sequence[Target], labelled: Labelled, train: Iterable[int], shipped: Mapping[str, Scorer]
+) -> dict[str, Scorer]:
     train = list(train)
     scorers = {}
     for target in targets:
@@ -167,7 +181,8 @@ def _fit(targets: Sequence[Target], labelled: Labelled, train: Iterable[int]) ->
             right = [labelled.right[index][target.path] for index in known]
             shares = [labelled.shares[index] for index in known]
             words, keep = _allowed(target.hint.kind, views)
-            fitted = fit_scorer(views, right, shares, words=words, keep=keep)
+            prior = shipped[target.path] if target.hint.kind in LIKENESS else None
+            fitted = fit_scorer(views, right, shares, words=words, keep=keep, prior=prior)
             scorers[target.path] = replace(fitted, own=True)
     return scorers
 
@@ -191,9 +206,15 @@ def _vocabulary(views: Sequence[View]) -> list[str]:
 
 
 def fit_scorer(
-    views: Sequence[View], right: Sequence[Matrix], shares: Sequence[float], *, words: Sequence[str], keep: Matrix
+    views: Sequence[View],
+    right: Sequence[Matrix],
+    shares: Sequence[float],
+    *,
+    words: Sequence[str],
+    keep: Matrix,
+    prior: Scorer | None = None,
 ) -> Scorer:
-    """Fit one scorer; `keep` masks the features that it may use."""
+    """Fit one scorer; `keep` masks the features that it may use, and few documents leave it near the prior."""
     place = {word: index for index, word in enumerate(words)}
     width = views[0].rows.shape[1]
     examples = []
@@ -207,23 +228,26 @@ def fit_scorer(
                     rows[index, width + place[word]] = 1.0
         rows[count, width + len(words) :] = view.none
         examples.append(Example(rows, marks.astype(bool), share))
-    weights = fit_weights(examples, ridge=RIDGE)
+    towards = np.zeros(width + len(words) + len(NONE_FEATURES))
+    if prior is not None:
+        towards[:width], towards[width + len(words) :] = prior.weights * keep, prior.none
+    weights = fit_weights(examples, ridge=RIDGE if prior is None else RIDGE_TO_SHIPPED, towards=towards)
     known = dict(zip(words, weights[width : width + len(words)].tolist(), strict=True))
     return Scorer(weights[:width], weights[width + len(words) :], known, NO_CALIBRATION)
 
 
-def judged(chosen: Chosen, right: Matrix) -> Judgement:
-    """Return the calibration's row of one chosen candidate and whether it was right."""
+def judged(chosen: Chosen, right: Matrix, share: float = 1.0) -> Judgement:
+    """Return the calibration's row of one chosen candidate, whether it was right, and how much that counts."""
     row = calibration_row(chosen.probability, adds_up=chosen.adds_up, labelled=chosen.labelled)
-    return row, bool(right[chosen.index])
+    return row, bool(right[chosen.index]), share
 
 
 def calibrate(judgements: Sequence[Judgement], prior: Matrix) -> Matrix:
     """Fit the confidence's curve; without judgements it is the prior."""
     if not judgements:
         return prior
-    rows, right = (np.array(column) for column in zip(*judgements, strict=True))
-    return fit_calibration(rows, right, prior=prior)
+    rows, right, shares = (np.array(column) for column in zip(*judgements, strict=True))
+    return fit_calibration(rows, right, shares, prior=prior)
 
 
 def _curve(judgements: Sequence[Judgement], pooled: Matrix) -> Matrix:

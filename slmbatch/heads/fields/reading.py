@@ -76,10 +76,10 @@ class Reader:
         self.day_first = schema.day_first
         self._labels = Labels([target.hint.labels for target in self.targets])
 
-    def read(self, document: Document, *, words: bool = False) -> tuple[Sheet, dict[str, View]]:
+    def read(self, document: Document, *, own: bool = False) -> tuple[Sheet, dict[str, View]]:
         """Lay the document out and return each leaf's view, by path; leaves without a candidate have none.
 
-        `words` are those around candidates, which only scorers that know words need.
+        `own` adds the words around candidates and their order, which only scorers of one leaf know.
         """
         sheet = Sheet(document)
         printed = sheet.words()
@@ -93,10 +93,10 @@ class Reader:
             if kind not in shared or kind is HintKind.TEXT:
                 found = finder.find(kind, labels, position)
                 around: Sequence[Sequence[str]] = [()] * len(found.candidates)
-                if words:
+                if own:
                     around = [words_around(sheet, one, printed) for one in found.candidates]
                 context = surroundings.context(found.candidates)
-                shared[kind] = Shared.of(found, context, len(sheet.lines)), around
+                shared[kind] = Shared.of(found, context, len(sheet.lines) if own else None), around
             common, near_words = shared[kind]
             if common.candidates:
                 rows, none = features(common, position, target.hint.pick)

@@ -74,15 +74,15 @@ def calibration_row(probability: float, *, adds_up: bool, labelled: bool) -> Mat
     return np.array([1.0, logit, float(adds_up), float(labelled)])
 
 
-def fit_weights(examples: Sequence[Example], *, ridge: float) -> Matrix:
-    """Fit the weights of rows that end with none's features, by Adam."""
+def fit_weights(examples: Sequence[Example], *, ridge: float, towards: Matrix) -> Matrix:
+    """Fit the weights of rows that end with none's features, by Adam; few examples leave them near `towards`."""
     rows = np.vstack([example.rows for example in examples])
     right = np.concatenate([example.right for example in examples])
     sizes = [len(example.rows) for example in examples]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     groups = np.repeat(np.arange(len(sizes)), sizes)
     share = np.array([example.weight for example in examples])[groups]
-    weights, mean, square = (np.zeros(rows.shape[1]) for _ in range(3))
+    weights, mean, square = towards.copy(), np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     for step in range(1, STEPS + 1):
         logits = rows @ weights
         logits -= np.maximum.reduceat(logits, starts)[groups]
@@ -90,24 +90,27 @@ def fit_weights(examples: Sequence[Example], *, ridge: float) -> Matrix:
         chance = odds / np.add.reduceat(odds, starts)[groups]
         wanted = odds * right + 1e-12
         wanted /= np.add.reduceat(wanted, starts)[groups]
-        gradient = (rows.T @ (share * (chance - wanted)) + ridge * weights) / len(sizes)
+        gradient = (rows.T @ (share * (chance - wanted)) + ridge * (weights - towards)) / len(sizes)
         mean = 0.9 * mean + 0.1 * gradient
         square = 0.99 * square + 0.01 * gradient**2
         weights -= RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
     return np.asarray(weights)
 
 
-def fit_calibration(rows: Matrix, right: npt.NDArray[np.bool_], *, prior: Matrix, ridge: float = 1.0) -> Matrix:
+def fit_calibration(
+    rows: Matrix, right: npt.NDArray[np.bool_], shares: Matrix, *, prior: Matrix, ridge: float = 1.0
+) -> Matrix:
     """Fit a logistic curve over CALIBRATION_FEATURES by Newton's method; few rows leave it near the prior.
 
+    `shares` weighs the rows: less than 1 where a vendor has many documents, which are right or wrong together.
     DOUBT more wrong answers than were seen, spread over all rows, keep a few right ones from looking like certainty.
     """
     weights = prior.astype(np.float64).copy()
     doubt = DOUBT / len(rows)
-    share, wanted = 1.0 + doubt, right.astype(np.float64)
+    wanted, total = shares * right, shares * (1.0 + doubt)
     for _ in range(25):
         chance = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
-        gradient = rows.T @ (share * chance - wanted) + ridge * (weights - prior)
-        curvature = (rows.T * (share * chance * (1 - chance))) @ rows + ridge * np.eye(rows.shape[1])
+        gradient = rows.T @ (total * chance - wanted) + ridge * (weights - prior)
+        curvature = (rows.T * (total * chance * (1 - chance))) @ rows + ridge * np.eye(rows.shape[1])
         weights -= np.linalg.solve(curvature, gradient)
     return np.asarray(weights)

@@ -4,11 +4,13 @@ import dataclasses
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from slmbatch.errors import ModelError, TaskError
 from slmbatch.heads.fields.fit_fields import fit_fields, split
 from slmbatch.heads.fields.learned import load_fields
+from slmbatch.heads.fields.scorer import Example, fit_calibration, fit_weights
 from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.heads.folder import load_head, save_head
 from slmbatch.tasks.schema import Schema, compile_schema
@@ -77,3 +79,22 @@ def test_a_vendor_is_never_in_two_folds() -> None:
     folds = split(vendors)
     assert len({(vendor, fold) for vendor, fold in zip(vendors, folds, strict=True)}) == 13
     assert max(map(folds.count, set(folds))) <= 2 * min(map(folds.count, set(folds)))
+
+
+def test_a_few_documents_leave_weights_near_those_they_began_from() -> None:
+    rows = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    few = [Example(rows, np.array([False, True, False]), 1.0)]
+    towards = np.array([2.0, 0.0])
+    near = fit_weights(few, ridge=10.0, towards=towards)
+    far = fit_weights(few * 200, ridge=10.0, towards=towards)
+    assert np.abs(near - towards).max() < 0.2
+    assert far[1] > far[0]
+
+
+def test_one_vendors_many_wrong_documents_count_less_than_those_of_many_vendors() -> None:
+    rows = np.tile([1.0, 4.0, 0.0, 1.0], (60, 1))
+    right = np.arange(60) >= 20
+    prior = np.array([0.0, 1.0, 0.0, 0.0])
+    chain = fit_calibration(rows, right, np.where(right, 1.0, 20**-0.5), prior=prior)
+    many = fit_calibration(rows, right, np.ones(60), prior=prior)
+    assert rows[0] @ chain > rows[0] @ many
