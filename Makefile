@@ -18,7 +18,7 @@ demo: $(VENV)/.installed  ## set up, then classify the sample tickets and extrac
 	$(MAKE) --no-print-directory demo-classify demo-extract
 	@echo
 	@echo "No language model was asked. For what the rules don't find or doubt, name one of yours:"
-	@echo "--escalate llamacpp:PATH.gguf, or --escalate openai:MODEL@URL for any server."
+	@echo "--escalate llamacpp:PATH.gguf, or --escalate openai:MODEL@URL --price openai:MODEL@URL=0 for any server."
 
 demo-classify: $(VENV)/.installed
 	$(BIN)/slmbatch classify sample_docs/tickets --labels sample_docs/labels.yaml \

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 import uvloop
 from measuring import ROOT, environment, machine, middle, verdict
 
+from slmbatch.chat import Completion
 from slmbatch.engines.llamacpp import LlamaCppEngine
 from slmbatch.engines.models import model_file
 from slmbatch.engines.settings import EngineSettings
@@ -37,7 +38,6 @@ from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.labels import load_labels
 from slmbatch.tasks.schema_files import load_schema
-from slmbatch.types import Completion
 
 MODEL = "smollm2-135m"
 LABELS = ROOT / "sample_docs" / "labels.yaml"

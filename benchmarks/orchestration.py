@@ -42,6 +42,7 @@ class Setting:
 
     folder: Path
     url: str
+    price: str = "0"  # "1/1": every request goes through the ledger
 
     @property
     def model(self) -> str:
@@ -80,7 +81,17 @@ def run_slmbatch(setting: Setting, source: Path, rows: int, *, limit_s: float = 
     """Classify the file into a new folder, and check every result."""
     with tempfile.TemporaryDirectory(dir=setting.folder) as out:
         command = [sys.executable, "-m", "slmbatch", "classify", str(source), "--labels", ",".join(LABELS)]
-        command += ["--model", setting.model, "--id-column", "id", "--quiet", "-o", out]
+        command += [
+            "--model",
+            setting.model,
+            "--price",
+            f"{setting.model}={setting.price}",
+            "--id-column",
+            "id",
+            "--quiet",
+            "-o",
+            out,
+        ]
         spent = run_measured(command, limit_s=limit_s)
         check_table(Path(out) / "results.parquet", rows)
     return spent
@@ -164,12 +175,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--paid", action="store_true", help="give the tier a price: every request through the ledger")
     given = parser.parse_args()
     if given.rows < 2 or given.pairs < 1:
         parser.error("--rows takes 2 or more, --pairs 1 or more")
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory() as folder, loopback_server() as url:
-        setting = Setting(Path(folder), url)
+        setting = Setting(Path(folder), url, "1/1" if given.paid else "0")
         if given.memory:
             compare_memory(setting)
         else:

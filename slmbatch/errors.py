@@ -8,6 +8,7 @@ SlmbatchError                    1
 │   └── RunFolderError           2   the output folder belongs to another run, or is in use
 ├── EngineError                  1   an engine can't be started, or died for good
 ├── ModelError                   1   a model file is missing, damaged or can't be fetched
+├── BudgetReached                4   rows wait for a tier that --max-usd doesn't pay for any more
 ├── Unsettled                    3   --strict, and rows are in review, failed or unreadable
 ├── Interrupted                130   the user stopped the run
 └── RequestError                 -   one request failed: becomes data of its row, never ends a run
@@ -19,10 +20,15 @@ SlmbatchError                    1
     │       └── Unreachable          there never was one: refused, or no such host
     ├── TimedOut                     no reply in time, retries used up
     ├── MalformedReply               the server answered with something that isn't a completion
+    ├── OverBudget                   its worst case doesn't fit into what --max-usd leaves
     └── Poisoned                     the engine died three times with this row in flight
 """
 
 from __future__ import annotations
+
+from decimal import Decimal
+
+from slmbatch.chat import NO_USAGE
 
 
 class SlmbatchError(Exception):
@@ -64,6 +70,10 @@ class ModelError(SlmbatchError):
     pass
 
 
+class BudgetReached(SlmbatchError):
+    exit_code = 4
+
+
 class Unsettled(SlmbatchError):
     exit_code = 3
 
@@ -75,12 +85,16 @@ class Interrupted(SlmbatchError):
 class RequestError(SlmbatchError):
     """One request failed; `kind` is the stable word written into the row, `tries` how often it was sent.
 
-    `billed` are the input, cached and output tokens of a reply that came and can't be used.
+    `billed` are the tokens of a reply that came and can't be used, `usd` what the ledger has counted for all tries.
+    `passing`: another try may succeed, after `wait_s` seconds if the server said so.
     """
 
     kind = "request"
     tries = 1
-    billed = (0, 0, 0)
+    billed = NO_USAGE
+    usd = Decimal(0)
+    passing = False
+    wait_s: float | None = None
 
 
 class Rejected(RequestError):
@@ -113,6 +127,11 @@ class TimedOut(RequestError):
 
 class MalformedReply(RequestError):
     kind = "malformed_reply"
+
+
+class OverBudget(RequestError):
+    kind = "over_budget"
+    tries = 0
 
 
 class Poisoned(RequestError):

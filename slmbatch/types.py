@@ -9,6 +9,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import TypeAlias
 
+from slmbatch.chat import NO_USAGE, Usage
+
 Scalar: TypeAlias = str | int | Decimal | dt.date | bool
 PAGE_BREAK = "\n\n"
 
@@ -83,87 +85,6 @@ class Kind(StrEnum):
     CURRENCY = "currency"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one request. `cached_tokens` are part of `input_tokens`."""
-
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    role: str
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The reply is one of `options`, literally; no option is a prefix of another."""
-
-    options: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class JsonShape:
-    """The reply is JSON of this schema, given as JSON text and already reduced to what decoders support."""
-
-    name: str
-    schema: str
-
-
-Shape: TypeAlias = Choice | JsonShape
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One question, in no dialect yet. `shape` is what the reply must look like."""
-
-    messages: tuple[Message, ...]
-    shape: Shape
-    max_tokens: int
-    top_logprobs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What an engine can do.
-
-    `choice`: it can be held to literal alternatives (else a JSON object with an enum is asked for). `top_logprobs`: how
-    many alternatives per token it tells, 0 for none. `raw_logprobs`: they are taken before the grammar's mask.
-    `context_tokens` is for prompt and reply together, None where unknown.
-    """
-
-    choice: bool
-    top_logprobs: int
-    raw_logprobs: bool
-    context_tokens: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One generated token (UTF-8 bytes), its natural-log probability, and the likeliest alternatives, best first."""
-
-    data: bytes
-    logprob: float
-    top: tuple[tuple[bytes, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What came back. `tokens` is None where the engine gives no logprobs. `cut_short`: max_tokens was reached.
-
-    `tries` counts the requests that were sent for it, retries included.
-    """
-
-    text: str
-    tokens: tuple[Token, ...] | None
-    usage: Usage
-    cut_short: bool = False
-    tries: int = 1
-
-
 class Grounded(StrEnum):
     """Whether a value stands in the document: as written, in another spelling of the same value, or not at all."""
 
@@ -231,7 +152,7 @@ class Attempt:
 
     tier: str
     answer: Answer | None
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     usd: Decimal = Decimal(0)
     seconds: float = 0.0
     requests: int = 0

@@ -20,6 +20,11 @@ Escalate = Annotated[
 ]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with tiers, prices, limits; flags win.")]
 Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Accept from this score on.")]
+MaxUsd = Annotated[str | None, typer.Option("--max-usd", metavar="USD", help="Never spend more on this run.")]
+Prices = Annotated[
+    list[str] | None,
+    typer.Option("--price", metavar="TIER=IN/OUT", help="USD per million tokens of a tier; =0 for your own server."),
+]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="The text's column in tables.")]
 IdColumn = Annotated[str | None, typer.Option("--id-column", help="The id's column in tables.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of texts without a byte order mark.")]
@@ -45,6 +50,8 @@ class Flags:
     escalate: list[str] | None
     config: Path | None
     threshold: float | None
+    max_usd: str | None
+    price: list[str] | None
     text_column: str | None
     id_column: str | None
     encoding: str

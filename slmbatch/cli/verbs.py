@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import typer
 from slmbatch.cli.options import Flags, reading
 from slmbatch.cli.progress import Progress
 from slmbatch.engines.settings import parse_spec
-from slmbatch.errors import Unsettled
+from slmbatch.errors import BudgetReached, ConfigError, Unsettled
 from slmbatch.readers import read
 from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.run.answers import Task
@@ -21,6 +22,8 @@ from slmbatch.run.config import ConfigFile, load_config
 from slmbatch.run.execute import execute
 from slmbatch.run.plan import Choices, Plan, make_plan
 from slmbatch.store.folder import RunFolder
+from slmbatch.store.ledger import totals
+from slmbatch.store.manifest import run_id
 from slmbatch.store.parts import part_paths
 from slmbatch.store.sessions import spent
 from slmbatch.tasks.classify import ClassifyTask
@@ -58,16 +61,30 @@ def run_verb(task: Task, flags: Flags) -> None:
     if flags.json_:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     elif not flags.quiet:
-        from slmbatch.report.summary import as_text
+        from slmbatch.report.text import as_text
 
         typer.echo(as_text(summary), err=True)
         typer.echo(plan.choices.out / "results.parquet")
+    if summary["over_budget"]:
+        raise _budget_reached(summary, plan)
     unsettled = summary["rows"] - summary["status"].get("accepted", 0)
     if flags.strict and unsettled:
         raise Unsettled(
             f"{unsettled} of {summary['rows']} rows were not accepted.",
             f"See status and reason in {plan.choices.out / 'results.parquet'}.",
         )
+
+
+def _budget_reached(summary: Summary, plan: Plan) -> BudgetReached:
+    """Say what the cap has left undone, and what it would cost to do it."""
+    waiting = [f"{one['rows']} rows wait for {one['tier']}" for one in summary["over_budget"]]
+    guesses = [one["usd_estimated"] for one in summary["over_budget"]]
+    more = "" if None in guesses else f"They would cost about {sum(map(Decimal, guesses)):.4f} USD more. "
+    return BudgetReached(
+        f"The budget of {plan.max_usd} USD is reached, {summary['usd']} are spent: {', '.join(waiting)}.",
+        f"{more}Everything else is in {plan.choices.out}; the same command with a higher --max-usd asks about these "
+        "rows only.",
+    )
 
 
 def _choices(flags: Flags) -> Choices:
@@ -77,10 +94,24 @@ def _choices(flags: Flags) -> Choices:
         model=flags.model,
         escalate=tuple(flags.escalate or ()),
         threshold=flags.threshold,
+        max_usd=_amount(flags.max_usd),
+        prices=tuple(flags.price or ()),
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
     )
+
+
+def _amount(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not (amount.is_finite() and amount > 0):
+        raise ConfigError(f"--max-usd {text!r}: not an amount of USD above 0.", "For example --max-usd 2.50.")
+    return amount
 
 
 def _warn(plan: Plan, config: ConfigFile) -> None:
@@ -106,11 +137,12 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
 def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
     sessions = spent(folder.sessions)
     costs = [TierCost(tier.name, tier.spec.engine, tier.spec.model, tier.local, tier.price) for tier in plan.tiers]
-    add_up(costs, part_paths(folder.parts), sessions.busy_s)
+    add_up(costs, part_paths(folder.parts), sessions.busy_s, totals(folder.ledger, run_id(folder)))
     write_costs(folder.root / "cost.parquet", costs)
     facts = {
         "task": plan.task.name,
         "threshold": plan.threshold,
+        "max_usd": None if plan.max_usd is None else str(plan.max_usd),
         "seconds": round(sessions.wall_s, 3),
         "resumed_rows": resumed,
         "skipped_files": len(plan.found.skipped),
@@ -159,7 +191,8 @@ def _print_dry_run(plan: Plan, *, json_: bool) -> None:
 def report_verb(out: Path, gold: Path | None, *, json_: bool) -> None:
     """Print the report of a finished run, and how it compares with expected answers."""
     from slmbatch.evaluate import compare
-    from slmbatch.report.summary import as_text, read_summary
+    from slmbatch.report.summary import read_summary
+    from slmbatch.report.text import as_text
 
     summary = read_summary(out)
     accuracy = compare(out, gold) if gold else None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from slmbatch.types import Token
+from slmbatch.chat import Token
 
 Branch: TypeAlias = tuple[tuple[int, ...], float]
 CACHE_LIMIT = 20_000  # distinct token continuations remembered per label set

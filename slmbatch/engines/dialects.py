@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from slmbatch.chat import NO_USAGE, Choice, Completion, Request, Shape, Token, Usage
 from slmbatch.errors import ContextTooLong, Forbidden, MalformedReply, Rejected, RequestError
 from slmbatch.tasks.grammar import grammar
-from slmbatch.types import Choice, Completion, Request, Shape, Token, Usage
 
 SEED = 20_240_229  # any constant: the same question gets the same answer where a server honours it
 CONTEXT_ERRORS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
@@ -141,7 +141,7 @@ def decode(body: bytes) -> Completion:
     usage = _counted(reply.usage)
     if choice.message.content is None:
         textless = MalformedReply("the server's reply has no text (refused, or a tool call)")
-        textless.billed = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
+        textless.billed = usage
         raise textless
     logprobs = choice.logprobs.content if choice.logprobs else None
     return Completion(
@@ -158,7 +158,7 @@ def _token(entry: _Entry) -> Token:
 
 def _counted(usage: _Usage | None) -> Usage:
     if usage is None:
-        return Usage()
+        return NO_USAGE
     cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
     return Usage(usage.prompt_tokens, cached or 0, usage.completion_tokens)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from slmbatch.types import Capabilities, Completion, Request
+from slmbatch.chat import Capabilities, Completion, Request
 
 
 class Engine(Protocol):

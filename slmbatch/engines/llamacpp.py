@@ -9,13 +9,14 @@ from pathlib import Path
 
 import aiohttp
 
+from slmbatch.chat import Capabilities, Completion, Request
 from slmbatch.engines.child import Launch
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import LLAMACPP
 from slmbatch.engines.settings import EngineSettings
 from slmbatch.engines.supervised import Supervised
+from slmbatch.engines.wire import HttpWire
 from slmbatch.errors import ConnectionLost
-from slmbatch.types import Capabilities, Completion, Request
 
 SLOTS, CONTEXT_TOKENS, TIMEOUT_S = 4, 8192, 600.0
 MAX_TOKEN_BYTES = 64  # longer vocabulary entries are runs of blanks
@@ -28,9 +29,8 @@ class LlamaCppEngine:
         slots = settings.slots or SLOTS
         context = settings.context_tokens or CONTEXT_TOKENS
         self._key = secrets.token_urlsafe(16)
-        self._policy = RetryPolicy(
-            settings.attempts, settings.retry_s, settings.timeout_s or TIMEOUT_S, connections=False
-        )
+        self._policy = RetryPolicy(settings.attempts, settings.retry_s, connections=False)
+        self._timeout_s = settings.timeout_s or TIMEOUT_S
         self._model = model
         self._url = ""
         self.concurrency = settings.concurrency or slots + 2  # a slot that gets free finds its next request waiting
@@ -53,14 +53,13 @@ class LlamaCppEngine:
 
     def _connect(self, address: Mapping[str, str]) -> ChatClient:
         self._url = address["url"]
-        return ChatClient(
-            f"{self._url}/v1",
-            model=self._model.stem,
-            dialect=LLAMACPP,
+        wire = HttpWire(
+            f"{self._url}/v1/chat/completions",
             headers={"Authorization": f"Bearer {self._key}"},
-            policy=self._policy,
-            concurrency=self.concurrency,
+            timeout_s=self._timeout_s,
+            connections=self.concurrency,
         )
+        return ChatClient(wire, model=self._model.stem, dialect=LLAMACPP, policy=self._policy)
 
     async def start(self) -> None:
         await self._server.start()

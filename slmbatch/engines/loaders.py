@@ -9,20 +9,35 @@ from typing import TypeAlias
 
 from slmbatch.engines.engine import Engine
 from slmbatch.engines.settings import EngineSettings, EngineSpec
+from slmbatch.engines.wire import Meter
 from slmbatch.errors import ConfigError
 
 
-def _llamacpp(spec: EngineSpec, settings: EngineSettings, *, log: Path, download: bool) -> Engine:
+def _llamacpp(
+    spec: EngineSpec,
+    settings: EngineSettings,
+    *,
+    log: Path,
+    download: bool,
+    meter: Meter | None,  # noqa: ARG001
+) -> Engine:
     from slmbatch.engines.llamacpp import LlamaCppEngine
     from slmbatch.engines.models import model_file
 
     return LlamaCppEngine(model_file(spec.model, download=download), settings, log=log)
 
 
-def _openai(spec: EngineSpec, settings: EngineSettings, *, log: Path, download: bool) -> Engine:  # noqa: ARG001
+def _openai(
+    spec: EngineSpec,
+    settings: EngineSettings,
+    *,
+    log: Path,  # noqa: ARG001
+    download: bool,  # noqa: ARG001
+    meter: Meter | None,
+) -> Engine:
     from slmbatch.engines.remote import RemoteEngine
 
-    return RemoteEngine(spec, settings)
+    return RemoteEngine(spec, settings, meter)
 
 
 Loader: TypeAlias = Callable[..., Engine]
@@ -44,6 +59,8 @@ def known_engine(spec: EngineSpec) -> EngineSpec:
     raise ConfigError(f"{spec}: unknown engine {spec.engine!r}.", f"Known engines: {', '.join(known)}.{hint}")
 
 
-def load_engine(spec: EngineSpec, settings: EngineSettings, *, log: Path, download: bool) -> Engine:
+def load_engine(
+    spec: EngineSpec, settings: EngineSettings, *, log: Path, download: bool, meter: Meter | None = None
+) -> Engine:
     """Make (not start) the engine of a tier. `log` is where a server started here writes its log."""
-    return ENGINES[known_engine(spec).engine](spec, settings, log=log, download=download)
+    return ENGINES[known_engine(spec).engine](spec, settings, log=log, download=download, meter=meter)

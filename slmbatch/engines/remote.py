@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
-from slmbatch.engines.client import LOOPBACK, ChatClient, RetryPolicy
+from slmbatch.chat import Capabilities, Completion, Request
+from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import COMPATIBLE, OPENAI
 from slmbatch.engines.settings import EngineSettings, EngineSpec
+from slmbatch.engines.wire import LOOPBACK, HttpWire, Meter
 from slmbatch.errors import (
     ConfigError,
     ConnectionLost,
@@ -18,7 +20,6 @@ from slmbatch.errors import (
     Unavailable,
     Unreachable,
 )
-from slmbatch.types import Capabilities, Completion, Request
 
 DEFAULT_URL = "https://api.openai.com/v1"
 DEFAULT_KEY = "OPENAI_API_KEY"
@@ -28,9 +29,12 @@ FAILURES = 50  # requests in a row that failed for good, whatever came before: g
 
 
 class RemoteEngine:
-    """One model behind one URL. The key is read from the environment when the engine is made, and kept in a header."""
+    """One model behind one URL. The key is read from the environment when the engine is made, and kept in a header.
 
-    def __init__(self, spec: EngineSpec, settings: EngineSettings) -> None:
+    `meter` counts the money, where requests cost any.
+    """
+
+    def __init__(self, spec: EngineSpec, settings: EngineSettings, meter: Meter | None = None) -> None:
         self._name = str(spec)
         self._answered = False
         self._failures = 0
@@ -39,14 +43,17 @@ class RemoteEngine:
         self.capabilities = Capabilities(
             choice=False, top_logprobs=top, raw_logprobs=False, context_tokens=settings.context_tokens
         )
-        policy = RetryPolicy(settings.attempts, settings.retry_s, settings.timeout_s or TIMEOUT_S)
+        wire = HttpWire(
+            f"{spec.url or DEFAULT_URL}/chat/completions",
+            headers=_authorization(spec, settings),
+            timeout_s=settings.timeout_s or TIMEOUT_S,
+            connections=self.concurrency,
+        )
         self._client = ChatClient(
-            spec.url or DEFAULT_URL,
+            meter(wire) if meter else wire,
             model=spec.model,
             dialect=COMPATIBLE if spec.url else OPENAI,
-            headers=_authorization(spec, settings),
-            policy=policy,
-            concurrency=self.concurrency,
+            policy=RetryPolicy(settings.attempts, settings.retry_s),
         )
 
     async def start(self) -> None:

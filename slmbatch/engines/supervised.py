@@ -7,11 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias, TypeVar
 
+from slmbatch.chat import Completion, Request
 from slmbatch.engines.child import Child, Launch
 from slmbatch.engines.client import ChatClient
 from slmbatch.engines.lane import Lane
 from slmbatch.errors import ConnectionLost, Poisoned, TimedOut
-from slmbatch.types import Completion, Request
 
 log = logging.getLogger("slmbatch")
 DEATHS = 3

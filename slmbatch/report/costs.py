@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,11 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slmbatch.money.prices import Price
+from slmbatch.chat import NO_USAGE, Usage
+from slmbatch.errors import OverBudget
+from slmbatch.money.prices import PICO, Price, from_pico
 from slmbatch.store.folder import flush, publish
+from slmbatch.store.ledger import TierTotal
 from slmbatch.store.tables import USD
 
-SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens", "usd")
+SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens")
 COST = pa.schema(
     {
         "tier": pa.string(),
@@ -28,17 +31,28 @@ COST = pa.schema(
         "input_tokens": pa.int64(),
         "cached_tokens": pa.int64(),
         "output_tokens": pa.int64(),
+        "cache_write_tokens": pa.int64(),
+        "reasoning_tokens": pa.int64(),
+        "requests_in_doubt": pa.int64(),
+        "reused": pa.int64(),
         "busy_s": pa.float64(),
         "usd": USD,
+        "usd_billed": USD,
+        "usd_in_doubt": USD,
         "price_source": pa.string(),
     },
-    metadata={"slmbatch.cost": "1"},
+    metadata={"slmbatch.cost": "2"},
 )
 
 
 @dataclass(slots=True)
 class TierCost:
-    """One row of cost.parquet. `documents` were asked about, `settled` of them got their result here."""
+    """One row of cost.parquet.
+
+    `documents` were asked about, `settled` of them got their result here; `reused` were answered from the ledger. For a
+    tier that is paid by the request the figures are the ledger's: `usd_billed` at the price for the tokens that the
+    provider reported, `usd_in_doubt` the most that requests can have cost whose reply never came.
+    """
 
     tier: str
     engine: str
@@ -48,19 +62,33 @@ class TierCost:
     documents: int = 0
     settled: int = 0
     requests: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
+    usage: Usage = NO_USAGE
+    requests_in_doubt: int = 0
+    reused: int = 0
     busy_s: float = 0.0
-    tokens_usd: Decimal = field(default=Decimal(0))
+    usd_billed: Decimal = Decimal(0)
+    usd_in_doubt: Decimal = Decimal(0)
 
     @property
     def usd(self) -> Decimal:
-        return self.tokens_usd + self.price.of_time(self.busy_s)
+        return self.usd_billed + self.usd_in_doubt + self.price.of_time(self.busy_s)
+
+    def take(self, total: TierTotal) -> None:
+        """Add what the ledger says."""
+        self.requests += total.requests
+        self.requests_in_doubt += total.requests_in_doubt
+        self.usd_billed += from_pico(total.billed)
+        self.usd_in_doubt += from_pico(total.in_doubt)
+        self.usage = self.usage + total.usage
 
 
-def add_up(costs: Sequence[TierCost], parts: Sequence[Path], busy_s: Mapping[str, float]) -> None:
-    """Fill in what the parts record. Every attempt that was made counts, also those of a failure retried later."""
+def add_up(
+    costs: Sequence[TierCost], parts: Sequence[Path], busy_s: Mapping[str, float], ledger: Sequence[TierTotal]
+) -> None:
+    """Fill in what the parts record, and the ledger of paid tiers.
+
+    Every attempt that was made counts, also those of a failure retried later.
+    """
     by_tier = {cost.tier: cost for cost in costs}
     for cost in costs:
         cost.busy_s = busy_s.get(cost.tier, 0.0)
@@ -71,28 +99,36 @@ def add_up(costs: Sequence[TierCost], parts: Sequence[Path], busy_s: Mapping[str
             by_tier[entry["values"]].settled += entry["counts"]
         for row in _by_tier(table["attempts"]).to_pylist():
             cost = by_tier[row["tier"]]
-            cost.documents += row["tier_count"]
-            cost.requests += row["requests_sum"]
-            cost.input_tokens += row["input_tokens_sum"]
-            cost.cached_tokens += row["cached_tokens_sum"]
-            cost.output_tokens += row["output_tokens_sum"]
-            cost.tokens_usd += row["usd_sum"]
+            cost.documents += row["asked_sum"]
+            cost.reused += row["reused_sum"]
+            if not cost.price.paid:
+                cost.requests += row["requests_sum"]
+                tokens = (row["input_tokens_sum"], row["cached_tokens_sum"], row["output_tokens_sum"])
+                cost.usage = cost.usage + Usage(*tokens)
+    for total in ledger:
+        if total.tier in by_tier:
+            by_tier[total.tier].take(total)
 
 
 def _by_tier(attempts: pa.ChunkedArray) -> pa.Table:
     flat = pc.list_flatten(attempts.combine_chunks())
     columns = {name: pc.struct_field(flat, name) for name in ("tier", *SUMMED)}
-    columns["usd"] = columns["usd"].cast(USD)
-    return pa.table(columns).group_by("tier").aggregate([("tier", "count"), *((name, "sum") for name in SUMMED)])
+    kept_away = pc.is_in(pc.struct_field(flat, "error_kind"), value_set=pa.array([OverBudget.kind]))
+    remembered = pc.and_(pc.equal(columns["requests"], 0), pc.greater(columns["input_tokens"], 0))
+    columns |= {"asked": pc.invert(kept_away).cast(pa.int64()), "reused": remembered.cast(pa.int64())}
+    summed = [(name, "sum") for name in (*SUMMED, "asked", "reused")]
+    return pa.table(columns).group_by("tier").aggregate(summed)
 
 
 def write_costs(path: Path, costs: Sequence[TierCost]) -> None:
-    rows = [
-        {name: getattr(cost, name) for name in COST.names if name not in {"usd", "price_source"}}
-        | {"usd": cost.usd.quantize(Decimal(1).scaleb(-USD.scale)), "price_source": cost.price.source}
-        for cost in costs
-    ]
+    """Write cost.parquet: a row per tier, in the order of the cascade."""
     temporary = path.with_name(path.name + ".tmp")
-    pq.write_table(pa.Table.from_pylist(rows, COST), temporary)
+    pq.write_table(pa.Table.from_pylist([_row(cost) for cost in costs], COST), temporary)
     flush(temporary)
     publish(temporary, path)
+
+
+def _row(cost: TierCost) -> dict[str, object]:
+    whole = {name: getattr(cost, name) for name in COST.names if hasattr(cost, name)} | asdict(cost.usage)
+    amounts = {name: value.quantize(PICO) for name, value in whole.items() if isinstance(value, Decimal)}
+    return whole | amounts | {"price_source": cost.price.source}

@@ -1,9 +1,10 @@
-"""report.json: a run's figures in one document, and the same as text for a terminal."""
+"""report.json: a run's figures in one document."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +16,6 @@ from slmbatch.report.costs import TierCost
 from slmbatch.store.folder import DONE, RunFolder, write_durably
 
 Summary: TypeAlias = dict[str, Any]
-LABELS_SHOWN = 20
 SERVER = r"(with status \d+): .*"  # what a server says may repeat what it was asked
 QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line) \d+(?:\.\d+)?"
 
@@ -33,6 +33,7 @@ def summarise(folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, 
         "uncalibrated_rows": _uncalibrated(rows),
         "usd": format(sum((cost.usd for cost in costs), Decimal(0)), "f"),
         "tiers": [_tier(cost) for cost in costs],
+        "over_budget": _over_budget(rows, costs),
         "reasons": _reasons(rows),
     }
     if "label" in rows.collect_schema():
@@ -61,6 +62,16 @@ def _uncalibrated(rows: pl.LazyFrame) -> int:
     return int(rows.select(unknown.sum()).collect().item() or 0)
 
 
+def _over_budget(rows: pl.LazyFrame, costs: Sequence[TierCost]) -> list[Summary]:
+    """The rows that the budget kept from a tier, and what asking it would cost: as much as a request there has cost."""
+    waiting = _counts(rows.filter(pl.col("waits_for").is_not_null()), "waits_for")
+    known = {cost.tier: cost.usd_billed / cost.requests for cost in costs if cost.requests}
+    return [
+        {"tier": tier, "rows": count, "usd_estimated": str(round(known[tier] * count, 6)) if tier in known else None}
+        for tier, count in waiting.items()
+    ]
+
+
 def _counts(rows: pl.LazyFrame, column: str) -> dict[str, int]:
     counted = rows.group_by(column).len().sort("len", column, descending=[True, False]).collect()
     return dict(counted.iter_rows())
@@ -82,47 +93,12 @@ def _tier(cost: TierCost) -> Summary:
         "documents": cost.documents,
         "settled": cost.settled,
         "requests": cost.requests,
-        "input_tokens": cost.input_tokens,
-        "cached_tokens": cost.cached_tokens,
-        "output_tokens": cost.output_tokens,
+        **asdict(cost.usage),
+        "requests_in_doubt": cost.requests_in_doubt,
+        "reused": cost.reused,
         "busy_s": round(cost.busy_s, 3),
         "usd": format(cost.usd, "f"),
+        "usd_billed": format(cost.usd_billed, "f"),
+        "usd_in_doubt": format(cost.usd_in_doubt, "f"),
         "price_source": cost.price.source,
     }
-
-
-def as_text(summary: Summary) -> str:
-    """Return the summary as lines for a terminal."""
-    rows, seconds = summary["rows"], summary["seconds"]
-    lines = [f"{summary['task']}: {rows} rows in {seconds:.1f} s" + (f" ({rows / seconds:.1f}/s)" if seconds else "")]
-    lines += [f"  {status:<12} {count:>8}  {100 * count / rows:5.1f} %" for status, count in summary["status"].items()]
-    if summary["resumed_rows"]:
-        lines.append(f"  {summary['resumed_rows']} rows had been settled by earlier sessions; the time is that of all")
-    if summary["truncated"]:
-        lines.append(f"  {summary['truncated']} rows were truncated to the model's context")
-    if summary["skipped_files"]:
-        lines.append(f"  {summary['skipped_files']} files of unknown type were skipped")
-    lines.append("tiers:")
-    for tier in summary["tiers"]:
-        lines.append(
-            f"  {tier['tier']}: {tier['documents']} documents, {tier['settled']} accepted, "
-            f"{tier['requests']} requests, "
-            f"{tier['input_tokens']} tokens in ({tier['cached_tokens']} cached), {tier['output_tokens']} out, "
-            f"busy {tier['busy_s']:.1f} s, {float(tier['usd']):.6f} USD"
-        )
-        lines.append(f"    price: {tier['price_source']}")
-    if summary.get("labels"):
-        lines.append("labels:")
-        shown = list(summary["labels"].items())[:LABELS_SHOWN]
-        lines += [f"  {label:<32} {count:>8}" for label, count in shown]
-        if len(summary["labels"]) > LABELS_SHOWN:
-            lines.append(f"  and {len(summary['labels']) - LABELS_SHOWN} more")
-    if summary["reasons"]:
-        lines.append("not accepted, because:")
-        lines += [f"  {count:>8}  {reason}" for reason, count in summary["reasons"].items()]
-    if summary["uncalibrated_rows"]:
-        lines.append(
-            f"Scores of {summary['uncalibrated_rows']} rows are uncalibrated: a score of 0.9 doesn't mean right nine "
-            "times out of ten."
-        )
-    return "\n".join(lines)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Protocol, TypeAlias
 
+from slmbatch.chat import Capabilities, Completion
 from slmbatch.confidence.tokens import LabelScorer
 from slmbatch.run.fields import FieldReader
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
-from slmbatch.types import Answer, Capabilities, Completion, Document
+from slmbatch.types import Answer, Document
 
 Task: TypeAlias = ClassifyTask | ExtractTask
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from slmbatch.engines.loaders import LOCAL, known_engine
-from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
+from slmbatch.engines.loaders import known_engine
+from slmbatch.engines.settings import EngineSettings, parse_spec
 from slmbatch.errors import ConfigError
-from slmbatch.money.prices import Price
+from slmbatch.money.prices import PRICE_DECIMALS, Rates
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,10 +21,14 @@ class PriceTable(BaseModel):
     """USD per million tokens, with at most six decimals: so a token's price is exact in the tables' twelve."""
 
     model_config = _STRICT
-    input: Decimal = Field(ge=0, decimal_places=6)
-    output: Decimal = Field(ge=0, decimal_places=6)
-    cached_input: Decimal | None = Field(default=None, ge=0, decimal_places=6)
+    input: Decimal = Field(ge=0, decimal_places=PRICE_DECIMALS)
+    output: Decimal = Field(ge=0, decimal_places=PRICE_DECIMALS)
+    cached_input: Decimal | None = Field(default=None, ge=0, decimal_places=PRICE_DECIMALS)
+    cache_write: Decimal | None = Field(default=None, ge=0, decimal_places=PRICE_DECIMALS)
     source: str = "configuration file"
+
+    def rates(self) -> Rates:
+        return Rates(self.input, self.output, self.cached_input, self.cache_write)
 
 
 class TierTable(BaseModel):
@@ -47,23 +51,13 @@ class TierTable(BaseModel):
     def settings(self) -> EngineSettings:
         return EngineSettings(**self.model_dump(exclude={"usd_per_hour", "price"}))
 
-    def tier_price(self, spec: EngineSpec) -> Price:
-        """Return the price, with its source; a remote tier without one is counted as free, and says so."""
-        hourly = self.usd_per_hour or Decimal(0)
-        if self.price is not None:
-            return Price(self.price.input, self.price.cached_input, self.price.output, hourly, self.price.source)
-        if self.usd_per_hour is not None:
-            return Price(usd_per_hour=hourly, source="usd_per_hour of the configuration file, times busy time")
-        if spec.engine in LOCAL:
-            return Price()
-        return Price(source="none: no price configured, counted as 0")
-
 
 class ConfigFile(BaseModel):
     model_config = _STRICT
     model: str | None = None
     escalate: tuple[str, ...] = ()
     threshold: float | None = Field(default=None, ge=0, le=1)
+    max_usd: Decimal | None = Field(default=None, gt=0)
     tier: dict[str, TierTable] = {}
 
     @field_validator("tier")

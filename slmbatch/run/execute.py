@@ -6,14 +6,18 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import read
 from slmbatch.run.loop import Counts, Loop
-from slmbatch.run.plan import Plan
-from slmbatch.run.rung import make_rung
+from slmbatch.run.metered_wire import MeteredWire
+from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.purse import Purse
+from slmbatch.run.rung import Rung, make_rung
 from slmbatch.store.folder import DONE, RunFolder
+from slmbatch.store.ledger import Ledger
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import part_paths
 from slmbatch.store.tables import build_tables
@@ -26,19 +30,19 @@ def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | 
     Results and fields tables are written once every row is settled. Raises UsageError before anything is asked,
     EngineError when an engine is dead for good, Interrupted on Ctrl-C: what had finished is kept in each case.
     """
-    tiers = [
-        make_rung(tier, plan.task, log=folder.logs / f"{number}-{tier.spec.engine}.log", download=plan.choices.download)
-        for number, tier in enumerate(plan.tiers, 1)
-    ]
+    purse = Purse(plan.max_usd)
+    tiers = [_rung(tier, number, plan, folder, purse) for number, tier in enumerate(plan.tiers, 1)]
     documents = read(plan.found, plan.reading)
     if plan.choices.overwrite:  # only now that the tiers and the inputs have been found usable
         folder.clear()
     handler = _log_to(folder)
     try:
-        open_manifest(folder, plan.settings())
+        run = open_manifest(folder, plan.settings())
+        if any(tier.price.paid for tier in plan.tiers):
+            purse.open(Ledger(folder.ledger, run))
         loop = Loop(plan, folder, tiers=tiers, documents=documents, watch=watch)
         (folder.root / DONE).unlink(missing_ok=True)
-        _run(loop.run())
+        _run(_until_paid(loop, purse))
         schema = plan.task.schema if isinstance(plan.task, ExtractTask) else None
         build_tables(folder, part_paths(folder.parts), schema)
     except (Interrupted, EngineError) as error:
@@ -49,6 +53,20 @@ def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | 
         logging.getLogger("slmbatch").removeHandler(handler)
         handler.close()
     return loop.counts
+
+
+def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, purse: Purse) -> Rung:
+    meter = partial(MeteredWire, purse=purse, tier=tier.name, price=tier.price) if tier.price.paid else None
+    log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
+    return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter)
+
+
+async def _until_paid(loop: Loop, purse: Purse) -> None:
+    """Run the loop, and write down what its last requests came to, however it ends."""
+    try:
+        await loop.run()
+    finally:
+        await purse.close()
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

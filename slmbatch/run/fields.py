@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from slmbatch.chat import Capabilities, Completion
 from slmbatch.checks.grounding import TextIndex
 from slmbatch.checks.values import parse_value
 from slmbatch.confidence.tokens import SpanScore, TokenSpans
@@ -12,7 +13,7 @@ from slmbatch.run.checked import FieldChecks, list_lengths, says_nothing, storab
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field
 from slmbatch.tasks.spans import LeafText, Reply, scan
-from slmbatch.types import Answer, Capabilities, Completion, Document, Grounded, Grounding, Leaf, Scalar
+from slmbatch.types import Answer, Document, Grounded, Grounding, Leaf, Scalar
 
 
 class FieldReader:

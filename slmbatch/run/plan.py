@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from slmbatch.confidence.gate import DEFAULT_THRESHOLD
 from slmbatch.engines.loaders import HEADS, LOCAL, known_engine
 from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
-from slmbatch.money.prices import Price
+from slmbatch.money.prices import Price, Rates
 from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import Task
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
+from slmbatch.run.pricing import parse_prices, tier_price
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 
@@ -48,6 +50,8 @@ class Choices:
     model: str | None = None
     escalate: tuple[str, ...] = ()
     threshold: float | None = None
+    max_usd: Decimal | None = None
+    prices: tuple[str, ...] = ()
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -63,6 +67,7 @@ class Plan:
     reading: ReadOptions
     tiers: tuple[TierPlan, ...]
     threshold: float
+    max_usd: Decimal | None = None
 
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
@@ -108,17 +113,43 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
     threshold = choices.threshold if choices.threshold is not None else config.threshold
     if isinstance(task, ExtractTask):
         compile_rules(task)  # a wrong rule is said before anything is asked
+    tiers = plan_tiers(
+        choices.model,
+        choices.escalate,
+        config,
+        default=DEFAULT_MODELS[task.name],
+        prices=parse_prices(choices.prices),
+    )
+    for tier in tiers:
+        if not tier.price.known:
+            raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier))
     return Plan(
         task=task,
         choices=choices,
         found=find(choices.inputs),
         reading=reading,
-        tiers=plan_tiers(choices.model, choices.escalate, config, default=DEFAULT_MODELS[task.name]),
+        tiers=tiers,
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+        max_usd=choices.max_usd or config.max_usd,
     )
 
 
-def plan_tiers(model: str | None, escalate: Sequence[str], config: ConfigFile, *, default: str) -> tuple[TierPlan, ...]:
+def price_remedy(tier: TierPlan) -> str:
+    """Say how a price is given."""
+    return (
+        f"Give --price {tier.name}=INPUT/OUTPUT in USD per million tokens (=0 for a server of your own), or `price` "
+        "in the tier's table of the configuration file."
+    )
+
+
+def plan_tiers(
+    model: str | None,
+    escalate: Sequence[str],
+    config: ConfigFile,
+    *,
+    default: str,
+    prices: Mapping[str, Rates] | None = None,
+) -> tuple[TierPlan, ...]:
     """Return the tiers in order: flags first, then the configuration file, then the default."""
     first = model or config.model or default
     tables = {str(parse_spec(name)): table for name, table in config.tier.items()}
@@ -128,5 +159,5 @@ def plan_tiers(model: str | None, escalate: Sequence[str], config: ConfigFile, *
         if any(tier.spec == spec for tier in tiers):
             raise ConfigError(f"{spec} is named twice.", "Name each tier once, cheapest first.")
         table = tables.get(str(spec), TierTable())
-        tiers.append(TierPlan(spec, table.settings(), table.tier_price(spec)))
+        tiers.append(TierPlan(spec, table.settings(), tier_price(spec, table, prices or {})))
     return tuple(tiers)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from slmbatch.engines.loaders import HEADS
+from slmbatch.engines.wire import Meter
 from slmbatch.run.answers import Task
 from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
@@ -28,12 +29,12 @@ class Rung(Protocol):
     async def close(self) -> None: ...
 
 
-def make_rung(plan: TierPlan, task: Task, *, log: Path, download: bool) -> Rung:
-    """Make the tier of a plan; nothing is started."""
+def make_rung(plan: TierPlan, task: Task, *, log: Path, download: bool, meter: Meter | None) -> Rung:
+    """Make the tier of a plan; nothing is started. `meter` counts the money of a paid tier."""
     if plan.spec.engine in HEADS:
         from slmbatch.run.head_tier import HeadTier
 
         return HeadTier(plan, task, download=download)
     from slmbatch.run.tier import Tier
 
-    return Tier(plan, task, log=log, download=download)
+    return Tier(plan, task, log=log, download=download, meter=meter)

@@ -7,12 +7,14 @@ import logging
 import time
 from pathlib import Path
 
+from slmbatch.chat import Completion
 from slmbatch.engines.loaders import load_engine
+from slmbatch.engines.wire import Meter
 from slmbatch.errors import ConfigError, EngineError, RequestError
 from slmbatch.run.answers import Task, answer_reader
 from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
-from slmbatch.types import Answer, Attempt, Completion, Document, Usage
+from slmbatch.types import Answer, Attempt, Document
 
 log = logging.getLogger("slmbatch")
 EXCERPT = 80  # characters of a reply that go into an error
@@ -23,9 +25,9 @@ LEAST_ROOM_TOKENS = 64  # a prompt that leaves less than this for the text is a 
 class Tier:
     """One rung of the cascade. The engine is started by the first document that needs it."""
 
-    def __init__(self, plan: TierPlan, task: Task, *, log: Path, download: bool) -> None:
+    def __init__(self, plan: TierPlan, task: Task, *, log: Path, download: bool, meter: Meter | None = None) -> None:
         self.plan = plan
-        self.engine = load_engine(plan.spec, plan.settings, log=log, download=download)
+        self.engine = load_engine(plan.spec, plan.settings, log=log, download=download, meter=meter)
         self.busy = BusyClock()
         self._task = task
         self._reader = answer_reader(task, self.engine.capabilities)
@@ -50,12 +52,11 @@ class Tier:
                     text = await self._fitted(document.text)
                     completion = await self.engine.complete(self._task.request(text, self.engine.capabilities))
             except RequestError as error:
-                billed = Usage(*error.billed)
                 return Attempt(
                     self.plan.name,
                     None,
-                    usage=billed,
-                    usd=self.plan.price.of_usage(billed),
+                    usage=error.billed,
+                    usd=error.usd,
                     seconds=time.monotonic() - started,
                     requests=error.tries,
                     error_kind=error.kind,
@@ -67,7 +68,7 @@ class Tier:
             self.plan.name,
             answer,
             usage=completion.usage,
-            usd=self.plan.price.of_usage(completion.usage),
+            usd=completion.usd,
             seconds=seconds,
             requests=completion.tries,
             truncated=len(text) < len(document.text),

@@ -23,6 +23,7 @@ class RunFolder:
         self.sessions = self.state / "sessions"
         self.rows = self.state / "rows.parquet"
         self.logs = self.state / "logs"
+        self.ledger = self.state / "ledger.sqlite"
         self._lock: IO[bytes] | None = None
 
     def claim(self) -> None:
@@ -44,7 +45,7 @@ class RunFolder:
             folder.mkdir(exist_ok=True)
 
     def clear(self) -> None:
-        """Remove what runs have left: the tables and our state, nothing else; the manifest last.
+        """Remove what runs have left: the tables and our state; the manifest last. What was paid for stays: the ledger.
 
         A kill in between leaves answers only together with the manifest that says to which question.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import TypeAlias
+from uuid import uuid4
 
 from slmbatch import __version__
 from slmbatch.errors import RunFolderError
@@ -14,20 +15,21 @@ FORMAT = 2  # raised with every change of the parts' columns
 Settings: TypeAlias = Mapping[str, str | list[str]]
 
 
-def open_manifest(folder: RunFolder, settings: Settings) -> None:
-    """Write the manifest of a new run, or compare it with the one that's there.
+def open_manifest(folder: RunFolder, settings: Settings) -> str:
+    """Write the manifest of a new run, or compare it with the one that's there; returns the run's id.
 
-    A run that has settled nothing is a new one: a mistyped option mustn't stand in the way of the right one. Raises
-    RunFolderError naming every key that differs.
+    A run that has settled nothing takes new settings: a mistyped option mustn't stand in the way of the right one. Its
+    id stays, and with it what it has spent. Raises RunFolderError naming every key that differs.
     """
     wanted = {"format": FORMAT, "settings": dict(settings)}
     settled = any(folder.parts.iterdir())
     if settled and not folder.manifest.exists():
         raise _damaged(folder)  # answers, and nothing that says to which question
     if not settled:
-        content = json.dumps({"slmbatch": __version__, **wanted}, indent=2)  # in ASCII: paths may hold any byte
+        run = _run(read_manifest(folder)) if folder.manifest.exists() else uuid4().hex
+        content = json.dumps({"slmbatch": __version__, "run": run, **wanted}, indent=2)  # ASCII: paths hold any byte
         write_durably(folder.manifest, content.encode())
-        return
+        return run
     found = read_manifest(folder)
     old = found["settings"]
     assert isinstance(old, dict)
@@ -43,6 +45,16 @@ def open_manifest(folder: RunFolder, settings: Settings) -> None:
             f"{folder.root}: holds a run with other settings; differing: {', '.join(differing)}.",
             "Give -o another folder, use the same settings, or pass --overwrite to start over.",
         )
+    return _run(found)
+
+
+def run_id(folder: RunFolder) -> str:
+    """Return the id of the run in this folder."""
+    return _run(read_manifest(folder))
+
+
+def _run(manifest: Mapping[str, object]) -> str:
+    return str(manifest.get("run", ""))  # runs begun by earlier versions have none
 
 
 def read_manifest(folder: RunFolder) -> dict[str, object]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slmbatch.errors import ConnectionLost, RunFolderError, TimedOut, Unavailable, Unreachable
+from slmbatch.errors import ConnectionLost, OverBudget, RunFolderError, TimedOut, Unavailable, Unreachable
 from slmbatch.store.folder import flush, publish
 from slmbatch.store.records import PART, Record
 
@@ -86,17 +86,15 @@ class PartStore:
         return [record["key"] for record in records]
 
     def done(self, *, without_failed: bool) -> Iterator[list[bytes]]:
-        """Yield the keys of each part.
+        """Yield the keys of each part, without results that the budget kept from being asked about further.
 
-        `without_failed` leaves out results that failed, or that weren't accepted while a tier couldn't be reached.
+        `without_failed` leaves out results that failed, too, or that weren't accepted while a tier couldn't be reached.
         """
         for path in part_paths(self._folder):
-            table = pq.read_table(path, columns=["key", "status", "attempts"] if without_failed else ["key"])
-            keys: list[bytes] = table["key"].to_pylist()
-            if without_failed:
-                again = zip(table["status"].to_pylist(), table["attempts"].to_pylist(), strict=True)
-                keys = [key for key, one in zip(keys, again, strict=True) if not _failed(*one)]
-            yield keys
+            with pq.ParquetFile(path) as part:  # read_table can't take one leaf of a list
+                table = part.read(columns=["key", "status", "attempts.list.element.error_kind"])
+            rows = zip(*(table[name].to_pylist() for name in ("key", "status", "attempts")), strict=True)
+            yield [key for key, status, attempts in rows if not _again(status, attempts, failed=without_failed)]
 
     def _recover(self) -> None:
         """Make a part of every journal that a killed run left."""
@@ -128,9 +126,10 @@ def part_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
-def _failed(status: str, attempts: Sequence[Record]) -> bool:
-    passing = any(attempt["error_kind"] in PASSING for attempt in attempts)
-    return status == "failed" or (status == "review" and passing)
+def _again(status: str, attempts: Sequence[Record], *, failed: bool) -> bool:
+    kinds = {attempt["error_kind"] for attempt in attempts}
+    passing = status == "review" and bool(kinds & PASSING)
+    return OverBudget.kind in kinds or (failed and (status == "failed" or passing))
 
 
 def _append(journal: IO[bytes], line: bytes) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from slmbatch.errors import OverBudget
 from slmbatch.store.folder import RunFolder, flush, publish
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.records import LEAF
@@ -22,7 +23,7 @@ from slmbatch.types import Kind
 
 USD = pa.decimal128(38, 12)
 DECIMAL = pa.decimal128(38, 9)
-VERSION = {"slmbatch.results": "2"}
+VERSION = {"slmbatch.results": "3"}
 SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens", "usd", "seconds")
 HEAD = [
     ("id", pa.string()),
@@ -35,6 +36,7 @@ TAIL = [
     ("confidence", pa.float64()),
     ("tier", pa.string()),
     ("reason", pa.string()),
+    ("waits_for", pa.string()),  # the tier that the budget didn't pay for
     ("warnings", pa.list_(pa.string())),
     ("truncated", pa.bool_()),
     ("tiers_tried", pa.int32()),
@@ -145,9 +147,21 @@ def _results(rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first:
         )
     columns |= {name: settled[name] for name in ("score", "confidence", "tier", "reason", "warnings")}
     columns["truncated"] = pc.or_(settled["truncated"], rows["cut"])
+    columns["waits_for"] = _kept_away(settled["attempts"])
     columns |= _spent(settled["attempts"], first)
     columns["content_hash"] = pa.array([key.hex() for key in rows["key"].to_pylist()])
     return pa.table([columns[name] for name in results_schema(schema).names], names=results_schema(schema).names)
+
+
+def _kept_away(attempts: pa.ChunkedArray) -> pa.Array:
+    """The first tier of each row that wasn't asked because of the budget, null where there's none."""
+    lists = attempts.combine_chunks()
+    flat = pc.list_flatten(lists)
+    refused = pc.is_in(pc.struct_field(flat, "error_kind"), value_set=pa.array([OverBudget.kind]))
+    rows, tiers = pc.list_parent_indices(lists).filter(refused), pc.struct_field(flat, "tier").filter(refused)
+    places = np.full(len(lists), -1)
+    places[rows.to_numpy()[::-1]] = np.arange(len(rows))[::-1]
+    return tiers.take(pc.if_else(pa.array(places < 0), None, pa.array(places)))
 
 
 def _spent(attempts: pa.ChunkedArray, first: Any) -> dict[str, pa.Array]:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from slmbatch.chat import Capabilities, Choice, JsonShape, Message, Request, Shape
 from slmbatch.tasks.labels import LabelSet, codes
-from slmbatch.types import Capabilities, Choice, JsonShape, Message, Request, Shape
 
 PROMPT_VERSION = "classify-1"
 REPLY_TOKENS_MARGIN = 8

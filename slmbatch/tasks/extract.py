@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from slmbatch.chat import Capabilities, JsonShape, Message, Request
 from slmbatch.tasks.schema import Field, Group, Items, Node, Schema
-from slmbatch.types import Capabilities, JsonShape, Kind, Message, Request
+from slmbatch.types import Kind
 
 PROMPT_VERSION = "extract-1"
 TOKENS_PER_LEAF = 24  # key, punctuation and a value of ordinary length

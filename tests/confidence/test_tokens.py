@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slmbatch.chat import Token
 from slmbatch.confidence.gate import refusal
 from slmbatch.confidence.tokens import LabelScorer, TokenSpans
-from slmbatch.types import Answer, Token
+from slmbatch.types import Answer
 
 
 def token(text: str, probability: float, **others: float) -> Token:

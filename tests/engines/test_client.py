@@ -12,8 +12,10 @@ from itertools import pairwise
 
 import pytest
 
+from slmbatch.chat import Choice, Completion, JsonShape, Message, Request, Token, Usage
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import LLAMACPP, OPENAI, Dialect
+from slmbatch.engines.wire import HttpWire
 from slmbatch.errors import (
     ConnectionLost,
     ContextTooLong,
@@ -23,7 +25,6 @@ from slmbatch.errors import (
     TimedOut,
     Unavailable,
 )
-from slmbatch.types import Choice, Completion, JsonShape, Message, Request, Token, Usage
 from tests.harness import Reply, Scripted, completion
 
 KEY = "sk-a-key-that-must-not-show"
@@ -41,14 +42,13 @@ def ask(
     dialect: Dialect = OPENAI,
 ) -> Completion:
     async def work() -> Completion:
-        client = ChatClient(
-            url,
-            model="m",
-            dialect=dialect,
+        wire = HttpWire(
+            f"{url}/chat/completions",
             headers={"Authorization": f"Bearer {KEY}"},
-            policy=RetryPolicy(attempts, total_s, timeout_s),
-            concurrency=4,
+            timeout_s=timeout_s,
+            connections=4,
         )
+        client = ChatClient(wire, model="m", dialect=dialect, policy=RetryPolicy(attempts, total_s))
         await client.open()
         try:
             return await client.complete(request)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from slmbatch.chat import Completion, JsonShape, Message, Request
 from slmbatch.engines.remote import RemoteEngine
 from slmbatch.engines.settings import EngineSettings, parse_spec
 from slmbatch.errors import ConfigError, ConnectionLost, EngineError, Forbidden, Rejected
-from slmbatch.types import Completion, JsonShape, Message, Request
 from tests.harness import Asked, Reply, Scripted, completion
 
 FAST = EngineSettings(attempts=1)

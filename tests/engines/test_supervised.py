@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from slmbatch.chat import Choice, Completion, JsonShape, Message, Request
 from slmbatch.engines.child import Launch
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import OPENAI
 from slmbatch.engines.llamacpp import LlamaCppEngine
 from slmbatch.engines.settings import EngineSettings
 from slmbatch.engines.supervised import Supervised
+from slmbatch.engines.wire import HttpWire
 from slmbatch.errors import EngineError, Poisoned, TimedOut
-from slmbatch.types import Choice, Completion, JsonShape, Message, Request
 from tests.harness import TESTS, alive, descendants, wait_until
 
 SCHEMA = '{"type":"object","properties":{},"required":[],"additionalProperties":false}'
@@ -44,10 +45,13 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lau
 
 
 def connect(timeout_s: float) -> Callable[[Mapping[str, str]], ChatClient]:
-    policy = RetryPolicy(attempts=3, total_s=30, timeout_s=timeout_s, connections=False)
-    return lambda address: ChatClient(
-        f"{address['url']}/v1", model="m", dialect=OPENAI, headers={}, policy=policy, concurrency=64
-    )
+    policy = RetryPolicy(attempts=3, total_s=30, connections=False)
+
+    def client(address: Mapping[str, str]) -> ChatClient:
+        wire = HttpWire(f"{address['url']}/v1/chat/completions", headers={}, timeout_s=timeout_s, connections=64)
+        return ChatClient(wire, model="m", dialect=OPENAI, policy=policy)
+
+    return client
 
 
 def ask(launch: Launch, texts: Sequence[str], *, timeout_s: float = 20) -> tuple[list[Completion | Exception], int]:

@@ -28,7 +28,7 @@ def classify(
     **choices: object,
 ) -> Counts:
     """Classify `source` into `out`, or go on with it; `choices` are those of slmbatch.run.plan.Choices."""
-    chosen = Choices(inputs=(str(source),), out=out, model=model, **choices)  # type: ignore[arg-type]
+    chosen = Choices(inputs=(str(source),), out=out, model=model, prices=_unpaid(model, choices), **choices)  # type: ignore[arg-type]
     task = ClassifyTask(load_labels(labels))
     with RunFolder(out).claimed() as folder:
         return execute(make_plan(task, chosen, load_config(config), reading or ReadOptions(workers=1)), folder)
@@ -36,7 +36,14 @@ def classify(
 
 def extract(source: Path, out: Path, model: str, schema: dict[str, object], **choices: object) -> Counts:
     """Extract the fields of `schema` from `source` into `out`."""
-    chosen = Choices(inputs=(str(source),), out=out, model=model, **choices)  # type: ignore[arg-type]
+    chosen = Choices(inputs=(str(source),), out=out, model=model, prices=_unpaid(model, choices), **choices)  # type: ignore[arg-type]
     task = ExtractTask(compile_schema(schema, name="made", where="made"))
     with RunFolder(out).claimed() as folder:
         return execute(make_plan(task, chosen, load_config(None), ReadOptions(workers=1)), folder)
+
+
+def _unpaid(model: str, choices: dict[str, object]) -> tuple[str, ...]:
+    """Say that the scripted servers named cost nothing."""
+    higher = choices.get("escalate", ())
+    assert isinstance(higher, tuple)
+    return tuple(f"{tier}=0" for tier in (model, *higher))

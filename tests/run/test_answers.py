@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from slmbatch.chat import Capabilities, Completion, Token, Usage
 from slmbatch.errors import TaskError
 from slmbatch.run.answers import LabelReader, answer_reader
 from slmbatch.run.checked import FORCED, NOT_FOUND
@@ -15,7 +16,7 @@ from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.labels import load_labels
 from slmbatch.tasks.schema import compile_schema
-from slmbatch.types import Answer, Capabilities, Completion, Document, Grounded, Leaf, Page, Token, Usage
+from slmbatch.types import Answer, Document, Grounded, Leaf, Page
 
 RAW = Capabilities(choice=True, top_logprobs=20, raw_logprobs=True, context_tokens=None)
 MASKED = Capabilities(choice=False, top_logprobs=20, raw_logprobs=False, context_tokens=None)

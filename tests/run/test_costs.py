@@ -42,17 +42,11 @@ def test_a_price_times_the_tokens_is_the_bill_to_the_last_digit(
     assert [tier["usd"] for tier in again["tiers"]] == [tier["usd"] for tier in report["tiers"]]
 
 
-def test_a_tier_without_a_price_says_that_it_is_counted_as_free(
-    tmp_path: Path, loopback: Callable[..., Loopback]
-) -> None:
-    server, out = loopback(latency_s=0.1), tmp_path / "out"
+def test_a_server_paid_by_the_hour_costs_its_busy_time(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    server, config = loopback(latency_s=0.1), tmp_path / "c.toml"
     table = write_rows(tmp_path / "t.parquet", range(3))
-    arguments = ["classify", table, "--labels", ",".join(LABELS), "--model", server.model, "--json"]
-    (tier,) = json.loads(slmbatch(*arguments, "-o", out).out)["tiers"]
-    assert Decimal(tier["usd"]) == 0
-    assert "counted as 0" in tier["price_source"]
-    config = tmp_path / "c.toml"
-    config.write_text(f'[tier."{server.model}"]\nusd_per_hour = 36\n')
-    (tier,) = json.loads(slmbatch(*arguments, "-o", tmp_path / "b", "--config", config).out)["tiers"]
+    arguments = ["classify", table, "--labels", ",".join(LABELS), "--config", config, "--json", "-o", tmp_path / "out"]
+    config.write_text(f'model = "{server.model}"\n[tier."{server.model}"]\nusd_per_hour = 36\n')
+    (tier,) = json.loads(slmbatch(*arguments).out)["tiers"]
     assert 0.1 <= tier["busy_s"] < 10
     assert abs(Decimal(tier["usd"]) - Decimal("0.01") * Decimal(str(tier["busy_s"]))) < Decimal("0.0001")

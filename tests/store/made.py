@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from slmbatch.chat import Usage
 from slmbatch.store.records import Record, record
-from slmbatch.types import Answer, Attempt, Result, Status, Usage
+from slmbatch.types import Answer, Attempt, Result, Status
 
 
 def key(number: int) -> bytes:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slmbatch.chat import Capabilities
 from slmbatch.errors import TaskError
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.labels import OTHER, Label, LabelSet, codes, load_labels
-from slmbatch.types import Capabilities
 
 WORDS = st.lists(st.sampled_from(["card", "cards", "payment", "lost", "fee", "a"]), min_size=1, max_size=3)
 NAMES = st.lists(WORDS.map(" ".join), min_size=2, max_size=8, unique=True)

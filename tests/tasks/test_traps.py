@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from slmbatch.chat import Completion, JsonShape, Request
 from slmbatch.confidence.gate import FORCED_LOGPROB
 from slmbatch.confidence.tokens import TokenSpans
 from slmbatch.engines.llamacpp import LlamaCppEngine
@@ -18,7 +19,6 @@ from slmbatch.engines.settings import EngineSettings
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import compile_schema
 from slmbatch.tasks.spans import scan
-from slmbatch.types import Completion, JsonShape, Request
 
 RECEIPT = """CORNER SHOP
 12 High Street

@@ -1,0 +1,108 @@
+"""What passes between a task and an engine: the question, what an engine can do, and what came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request.
+
+    `cached_tokens` (read from the provider's cache) and `cache_write_tokens` are part of `input_tokens`,
+    `reasoning_tokens` of `output_tokens`.
+    """
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The reply is one of `options`, literally; no option is a prefix of another."""
+
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonShape:
+    """The reply is JSON of this schema, given as JSON text and already reduced to what decoders support."""
+
+    name: str
+    schema: str
+
+
+Shape: TypeAlias = Choice | JsonShape
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question, in no dialect yet. `shape` is what the reply must look like."""
+
+    messages: tuple[Message, ...]
+    shape: Shape
+    max_tokens: int
+    top_logprobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do.
+
+    `choice`: it can be held to literal alternatives (else a JSON object with an enum is asked for). `top_logprobs`: how
+    many alternatives per token it tells, 0 for none. `raw_logprobs`: they are taken before the grammar's mask.
+    `context_tokens` is for prompt and reply together, None where unknown.
+    """
+
+    choice: bool
+    top_logprobs: int
+    raw_logprobs: bool
+    context_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token (UTF-8 bytes), its natural-log probability, and the likeliest alternatives, best first."""
+
+    data: bytes
+    logprob: float
+    top: tuple[tuple[bytes, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back. `tokens` is None where the engine gives no logprobs. `cut_short`: max_tokens was reached.
+
+    `tries` counts the requests that were sent for it, retries included; none for one that the ledger remembers. `usd`
+    is what the ledger has counted for all of them, 0 for engines that don't charge by the request.
+    """
+
+    text: str
+    tokens: tuple[Token, ...] | None
+    usage: Usage
+    cut_short: bool = False
+    tries: int = 1
+    usd: Decimal = Decimal(0)

@@ -1,0 +1,202 @@
+"""The ledger: every paid request, written down durably before it's sent and again when it returns.
+
+SQLite with a write-ahead log, one commit for many entries. Amounts are whole numbers of 1e-12 USD. Of a reply the bytes
+are kept, so that the same request is answered from here; document texts aren't.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+
+from slmbatch.chat import NO_USAGE, Usage
+from slmbatch.errors import RunFolderError
+
+FORMAT = 1
+TABLES = """
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,                -- hash of the address and the body
+    run TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    batch TEXT,                       -- the provider's id of the batch that it was sent in
+    state TEXT NOT NULL,              -- reserved, settled, in_doubt, not_billed
+    worst INTEGER NOT NULL,           -- 1e-12 USD, reserved before sending
+    spent INTEGER NOT NULL DEFAULT 0, -- 1e-12 USD; the worst case while in doubt
+    input_tokens INTEGER NOT NULL DEFAULT 0,
+    cached_tokens INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    cache_write_tokens INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+    reply BLOB,                       -- zlib; only of usable replies
+    sent_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
+    settled_at TEXT
+);
+CREATE INDEX IF NOT EXISTS answered ON requests (key) WHERE reply IS NOT NULL;
+CREATE INDEX IF NOT EXISTS open ON requests (state) WHERE state = 'reserved';
+"""
+RESERVE = "INSERT INTO requests (id, key, run, tier, batch, state, worst) VALUES (?, ?, ?, ?, ?, 'reserved', ?)"
+SETTLE = """
+UPDATE requests SET state = ?, spent = ?, input_tokens = ?, cached_tokens = ?, output_tokens = ?,
+    cache_write_tokens = ?, reasoning_tokens = ?, reply = ?, settled_at = strftime('%Y-%m-%dT%H:%M:%fZ')
+WHERE id = ?"""
+RECALL = "SELECT reply, spent, run FROM requests WHERE key = ? AND reply IS NOT NULL ORDER BY run = ? DESC, id LIMIT 1"
+SPENT = "SELECT coalesce(sum(CASE state WHEN 'reserved' THEN worst ELSE spent END), 0) FROM requests WHERE run = ?"
+TOTALS = """
+SELECT tier, batch IS NOT NULL, count(*), sum(state = 'in_doubt'),
+    sum(CASE WHEN state = 'settled' THEN spent ELSE 0 END), sum(CASE WHEN state = 'in_doubt' THEN spent ELSE 0 END),
+    sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cache_write_tokens), sum(reasoning_tokens)
+FROM requests WHERE run = ? AND state != 'not_billed' GROUP BY tier, batch IS NOT NULL ORDER BY min(id)"""
+
+
+class State(StrEnum):
+    """Where a paid request stands. In doubt: sent, and whether it was billed isn't known; counted at its worst case."""
+
+    RESERVED = "reserved"
+    SETTLED = "settled"
+    IN_DOUBT = "in_doubt"
+    NOT_BILLED = "not_billed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A request that is about to be sent; `worst` is the most it can cost. `id` is new."""
+
+    id: int
+    key: bytes
+    tier: str
+    worst: int
+    batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How the reserved request `id` ended. `reply` are the bytes of a usable reply."""
+
+    id: int
+    state: State
+    spent: int = 0
+    usage: Usage = NO_USAGE
+    reply: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """An earlier answer to a request; `here` if it was paid for in the present run."""
+
+    reply: bytes
+    spent: int
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TierTotal:
+    """What one tier's requests of a run come to; `batch` are those of the provider's batch endpoint."""
+
+    tier: str
+    batch: bool
+    requests: int
+    requests_in_doubt: int
+    billed: int
+    in_doubt: int
+    usage: Usage
+
+
+Entry: TypeAlias = Reservation | Settlement
+
+
+class Ledger:
+    """The open ledger of one run. Only the holder of the run folder's lock may open it."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        """Open or begin it. What a killed session left reserved is in doubt from here on."""
+        self._run = run
+        with _explained(path):
+            self._writing = _connect(path)
+            self._reading = _connect(path)
+            self._writing.executescript(TABLES)
+            (found,) = self._writing.execute("PRAGMA user_version").fetchone()
+            if found not in {0, FORMAT}:
+                raise RunFolderError(f"{path}: written by another version of slmbatch.", "Give -o another folder.")
+            with self._writing:
+                self._writing.execute(f"PRAGMA user_version = {FORMAT}")
+                self._writing.execute(
+                    "UPDATE requests SET state = 'in_doubt', spent = worst WHERE state = 'reserved' AND batch IS NULL"
+                )
+        self._path = path
+
+    def last_id(self) -> int:
+        """Return the greatest id in use, 0 without any."""
+        (found,) = self._reading.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()
+        return int(found)
+
+    def spent(self) -> int:
+        """Return what this run has spent in all its sessions, in doubt or still reserved included."""
+        (found,) = self._reading.execute(SPENT, (self._run,)).fetchone()
+        return int(found)
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Write entries in this order, in one transaction that is on disk when this returns."""
+        with _explained(self._path), self._writing:
+            for entry in entries:
+                if isinstance(entry, Reservation):
+                    row = (entry.id, entry.key, self._run, entry.tier, entry.batch, entry.worst)
+                    self._writing.execute(RESERVE, row)
+                else:
+                    self._writing.execute(SETTLE, _settled(entry))
+
+    def recall(self, key: bytes) -> Paid | None:
+        """Return the answer to this request, if it was ever paid for in this folder."""
+        row = self._reading.execute(RECALL, (key, self._run)).fetchone()
+        return None if row is None else Paid(zlib.decompress(row[0]), row[1], row[2] == self._run)
+
+    def close(self) -> None:
+        self._reading.close()
+        self._writing.close()
+
+
+def totals(path: Path, run: str) -> list[TierTotal]:
+    """Return what the requests of a run come to by tier; empty where nothing was ever paid for."""
+    if not path.exists():
+        return []
+    with _explained(path), closing(_connect(path)) as connection:
+        return [_total(*row) for row in connection.execute(TOTALS, (run,))]
+
+
+def _total(tier: str, batch: int, requests: int, doubtful: int, billed: int, in_doubt: int, *tokens: int) -> TierTotal:
+    return TierTotal(tier, bool(batch), requests, doubtful, billed, in_doubt, Usage(*tokens))
+
+
+def _settled(entry: Settlement) -> tuple[object, ...]:
+    usage = entry.usage
+    reply = None if entry.reply is None else zlib.compress(entry.reply, 1)
+    tokens = (
+        usage.input_tokens,
+        usage.cached_tokens,
+        usage.output_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    )
+    return (entry.state.value, entry.spent, *tokens, reply, entry.id)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False)  # one thread at a time writes, another one reads
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        remedy = "Check the disk. Nothing is sent that can't be written down; the same command goes on afterwards."
+        raise RunFolderError(f"{path}: the ledger can't be used ({error}).", remedy) from error
