@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from slmbatch.chat import NO_USAGE, Usage
 from slmbatch.errors import OverBudget
 from slmbatch.money.prices import PICO, Price, from_pico
+from slmbatch.store.entries import TierTotal
 from slmbatch.store.folder import flush, publish
-from slmbatch.store.ledger import TierTotal
 from slmbatch.store.tables import USD
 
 SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens")

@@ -13,7 +13,7 @@ from slmbatch.engines.wire import Reply, Wire
 from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedOut, Unreachable
 from slmbatch.money.prices import Price, from_pico, to_pico
 from slmbatch.run.purse import Purse
-from slmbatch.store.ledger import Paid, Reservation, Settlement, State
+from slmbatch.store.entries import Paid, Reservation, Settlement, State
 
 UNKNOWN = (TimedOut, ConnectionLost)  # sent, perhaps read, perhaps billed
 KEY_BYTES = 16

@@ -13,7 +13,18 @@ from itertools import count
 from slmbatch.errors import OverBudget, SlmbatchError
 from slmbatch.money.budget import Budget
 from slmbatch.money.prices import from_pico, to_pico
-from slmbatch.store.ledger import Entry, Ledger, Paid, Reservation, Settlement, State
+from slmbatch.store.entries import (
+    BatchClosed,
+    BatchNamed,
+    BatchSent,
+    Entry,
+    OpenBatch,
+    Paid,
+    Reservation,
+    Settlement,
+    State,
+)
+from slmbatch.store.ledger import Ledger
 
 
 class Purse:
@@ -34,7 +45,7 @@ class Purse:
         self._budget.spent = ledger.spent()
         self._ids = count(ledger.last_id() + 1)
 
-    async def reserve(self, key: bytes, tier: str, usd: Decimal) -> Reservation:
+    async def reserve(self, key: bytes, tier: str, usd: Decimal, *, batched: bool = False) -> Reservation:
         """Set money aside and write it down. Waits for what is on its way; raises OverBudget if it can't fit."""
         worst = to_pico(usd)
         if not self._budget.fits(worst):
@@ -43,7 +54,7 @@ class Purse:
         if not self._budget.fits(worst):
             raise OverBudget(f"it may cost {usd:.6f} USD, and --max-usd leaves {from_pico(self._budget.left):.6f}")
         self._budget.reserve(worst)
-        reservation = Reservation(next(self._ids), key, tier, worst)
+        reservation = Reservation(next(self._ids), key, tier, worst, batched)
         try:
             await self._queue(reservation)
         except BaseException:  # nothing was sent
@@ -62,6 +73,15 @@ class Purse:
         """The same from where nothing can be waited for: a request that is being cancelled. `close` writes it."""
         self._budget.settle(reservation.worst, settlement.spent)
         self._queue(settlement).cancel()  # nobody waits to be told
+
+    async def note(self, entry: BatchSent | BatchNamed | BatchClosed) -> None:
+        """Write down how a batch stands."""
+        await self._queue(entry)
+
+    def open_batches(self, tier: str) -> list[OpenBatch]:
+        """Return the batches of a tier that earlier sessions left at the provider."""
+        assert self._ledger is not None, "open() comes first"
+        return self._ledger.open_batches(tier)
 
     @property
     def spent(self) -> int:

@@ -10,22 +10,30 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
 
-from slmbatch.chat import NO_USAGE, Usage
+from slmbatch.chat import Usage
 from slmbatch.errors import RunFolderError
+from slmbatch.store.entries import (
+    BatchClosed,
+    BatchNamed,
+    BatchSent,
+    Entry,
+    OpenBatch,
+    Paid,
+    Reservation,
+    Settlement,
+    TierTotal,
+)
 
-FORMAT = 1
+FORMAT = 2
 TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY,
     key BLOB NOT NULL,                -- hash of the address and the body
     run TEXT NOT NULL,
     tier TEXT NOT NULL,
-    batch TEXT,                       -- the provider's id of the batch that it was sent in
+    batch TEXT,                       -- name of the batch it belongs to; '' until that is about to be sent
     state TEXT NOT NULL,              -- reserved, settled, in_doubt, not_billed
     worst INTEGER NOT NULL,           -- 1e-12 USD, reserved before sending
     spent INTEGER NOT NULL DEFAULT 0, -- 1e-12 USD; the worst case while in doubt
@@ -38,9 +46,20 @@ CREATE TABLE IF NOT EXISTS requests (
     sent_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
     settled_at TEXT
 );
+CREATE TABLE IF NOT EXISTS batches (
+    name TEXT PRIMARY KEY,            -- ours, known to the provider as well
+    run TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    sent_at REAL NOT NULL,            -- seconds since 1970, a moment before it was sent
+    provider_id TEXT,                 -- null until the provider has answered
+    closed INTEGER NOT NULL DEFAULT 0 -- 1: all its requests are settled
+);
 CREATE INDEX IF NOT EXISTS answered ON requests (key) WHERE reply IS NOT NULL;
 CREATE INDEX IF NOT EXISTS open ON requests (state) WHERE state = 'reserved';
 """
+ORPHANS = """
+UPDATE requests SET state = 'in_doubt', spent = worst WHERE state = 'reserved' AND batch IS NULL;
+UPDATE requests SET state = 'not_billed' WHERE state = 'reserved' AND batch = '';"""
 RESERVE = "INSERT INTO requests (id, key, run, tier, batch, state, worst) VALUES (?, ?, ?, ?, ?, 'reserved', ?)"
 SETTLE = """
 UPDATE requests SET state = ?, spent = ?, input_tokens = ?, cached_tokens = ?, output_tokens = ?,
@@ -49,66 +68,11 @@ WHERE id = ?"""
 RECALL = "SELECT reply, spent, run FROM requests WHERE key = ? AND reply IS NOT NULL ORDER BY run = ? DESC, id LIMIT 1"
 SPENT = "SELECT coalesce(sum(CASE state WHEN 'reserved' THEN worst ELSE spent END), 0) FROM requests WHERE run = ?"
 TOTALS = """
-SELECT tier, batch IS NOT NULL, count(*), sum(state = 'in_doubt'),
-    sum(CASE WHEN state = 'settled' THEN spent ELSE 0 END), sum(CASE WHEN state = 'in_doubt' THEN spent ELSE 0 END),
+SELECT tier, batch IS NOT NULL, count(*), sum(state != 'settled'),
+    sum(CASE state WHEN 'settled' THEN spent ELSE 0 END),
+    sum(CASE state WHEN 'settled' THEN 0 WHEN 'reserved' THEN worst ELSE spent END),
     sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cache_write_tokens), sum(reasoning_tokens)
 FROM requests WHERE run = ? AND state != 'not_billed' GROUP BY tier, batch IS NOT NULL ORDER BY min(id)"""
-
-
-class State(StrEnum):
-    """Where a paid request stands. In doubt: sent, and whether it was billed isn't known; counted at its worst case."""
-
-    RESERVED = "reserved"
-    SETTLED = "settled"
-    IN_DOUBT = "in_doubt"
-    NOT_BILLED = "not_billed"
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """A request that is about to be sent; `worst` is the most it can cost. `id` is new."""
-
-    id: int
-    key: bytes
-    tier: str
-    worst: int
-    batch: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """How the reserved request `id` ended. `reply` are the bytes of a usable reply."""
-
-    id: int
-    state: State
-    spent: int = 0
-    usage: Usage = NO_USAGE
-    reply: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """An earlier answer to a request; `here` if it was paid for in the present run."""
-
-    reply: bytes
-    spent: int
-    here: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TierTotal:
-    """What one tier's requests of a run come to; `batch` are those of the provider's batch endpoint."""
-
-    tier: str
-    batch: bool
-    requests: int
-    requests_in_doubt: int
-    billed: int
-    in_doubt: int
-    usage: Usage
-
-
-Entry: TypeAlias = Reservation | Settlement
 
 
 class Ledger:
@@ -126,9 +90,7 @@ class Ledger:
                 raise RunFolderError(f"{path}: written by another version of slmbatch.", "Give -o another folder.")
             with self._writing:
                 self._writing.execute(f"PRAGMA user_version = {FORMAT}")
-                self._writing.execute(
-                    "UPDATE requests SET state = 'in_doubt', spent = worst WHERE state = 'reserved' AND batch IS NULL"
-                )
+            self._writing.executescript(ORPHANS)
         self._path = path
 
     def last_id(self) -> int:
@@ -145,11 +107,36 @@ class Ledger:
         """Write entries in this order, in one transaction that is on disk when this returns."""
         with _explained(self._path), self._writing:
             for entry in entries:
-                if isinstance(entry, Reservation):
-                    row = (entry.id, entry.key, self._run, entry.tier, entry.batch, entry.worst)
-                    self._writing.execute(RESERVE, row)
-                else:
-                    self._writing.execute(SETTLE, _settled(entry))
+                self._write(entry)
+
+    def _write(self, entry: Entry) -> None:
+        execute = self._writing.execute
+        match entry:
+            case Reservation():
+                batch = "" if entry.batched else None
+                execute(RESERVE, (entry.id, entry.key, self._run, entry.tier, batch, entry.worst))
+            case Settlement():
+                execute(SETTLE, _settled(entry))
+            case BatchSent():
+                begun = (entry.name, self._run, entry.tier, entry.sent_at)
+                execute("INSERT INTO batches (name, run, tier, sent_at) VALUES (?, ?, ?, ?)", begun)
+                rows = [(entry.name, one) for one in entry.ids]
+                self._writing.executemany("UPDATE requests SET batch = ? WHERE id = ?", rows)
+            case BatchNamed():
+                execute("UPDATE batches SET provider_id = ? WHERE name = ?", (entry.provider_id, entry.name))
+            case BatchClosed():
+                execute("UPDATE batches SET closed = 1 WHERE name = ?", (entry.name,))
+
+    def open_batches(self, tier: str) -> list[OpenBatch]:
+        """Return the batches whose answers haven't all been fetched, whichever run sent them."""
+        query = "SELECT name, provider_id, sent_at FROM batches WHERE tier = ? AND NOT closed ORDER BY sent_at"
+        found = self._reading.execute(query, (tier,)).fetchall()
+        return [OpenBatch(name, id_, sent_at, self._reserved(name)) for name, id_, sent_at in found]
+
+    def _reserved(self, batch: str) -> tuple[Reservation, ...]:
+        query = "SELECT id, key, tier, worst FROM requests WHERE batch = ? AND state = 'reserved' ORDER BY id"
+        rows = self._reading.execute(query, (batch,))
+        return tuple(Reservation(id_, key, tier, worst, batched=True) for id_, key, tier, worst in rows)
 
     def recall(self, key: bytes) -> Paid | None:
         """Return the answer to this request, if it was ever paid for in this folder."""

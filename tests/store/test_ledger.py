@@ -9,7 +9,8 @@ import pytest
 
 from slmbatch.chat import Usage
 from slmbatch.errors import RunFolderError
-from slmbatch.store.ledger import Ledger, Reservation, Settlement, State, TierTotal, totals
+from slmbatch.store.entries import Reservation, Settlement, State, TierTotal
+from slmbatch.store.ledger import Ledger, totals
 
 KEYS = [bytes([number]) * 16 for number in range(4)]
 
