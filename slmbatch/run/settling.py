@@ -1,0 +1,34 @@
+"""What became of a paid request, as the ledger has it: billed, in doubt, or not billed."""
+
+from __future__ import annotations
+
+from slmbatch.chat import Usage
+from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedOut, Unreachable
+from slmbatch.money.prices import Price, to_pico
+from slmbatch.store.entries import Reservation, Settlement, State
+
+UNKNOWN = (TimedOut, ConnectionLost)  # sent, perhaps read, perhaps billed
+
+
+def billed(reservation: Reservation, price: Price, usage: Usage, reply: bytes | None) -> Settlement:
+    """Settle a reply at its price; one that doesn't tell its tokens is in doubt, at the most it can have cost."""
+    if not usage.input_tokens:
+        return Settlement(reservation.id, State.IN_DOUBT, reservation.worst, reply=reply)
+    return Settlement(reservation.id, State.SETTLED, to_pico(price.of_usage(usage)), usage, reply)
+
+
+def failed(reservation: Reservation, price: Price, error: RequestError) -> Settlement:
+    """Settle a request that ended with this error."""
+    if isinstance(error, MalformedReply):
+        return billed(reservation, price, error.billed, None)
+    if isinstance(error, UNKNOWN) and not isinstance(error, Unreachable):
+        return in_doubt(reservation)
+    return not_billed(reservation)
+
+
+def in_doubt(reservation: Reservation) -> Settlement:
+    return Settlement(reservation.id, State.IN_DOUBT, reservation.worst)
+
+
+def not_billed(reservation: Reservation) -> Settlement:
+    return Settlement(reservation.id, State.NOT_BILLED)
