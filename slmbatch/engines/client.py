@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from slmbatch.chat import Completion, Request
-from slmbatch.engines.dialects import Dialect, Encoder
+from slmbatch.engines.dialects import Dialect
 from slmbatch.engines.wire import Wire
 from slmbatch.errors import ConnectionLost, RequestError, TimedOut
 
@@ -30,7 +30,7 @@ class ChatClient:
 
     def __init__(self, wire: Wire, *, model: str, dialect: Dialect, policy: RetryPolicy) -> None:
         self._wire = wire
-        self._encoder = Encoder(dialect, model)
+        self._encoder = dialect.encoder(model)
         self._policy = policy
 
     async def open(self) -> None:

@@ -54,8 +54,9 @@ class LlamaCppEngine:
     def _connect(self, address: Mapping[str, str]) -> ChatClient:
         self._url = address["url"]
         wire = HttpWire(
-            f"{self._url}/v1/chat/completions",
-            headers={"Authorization": f"Bearer {self._key}"},
+            f"{self._url}/v1",
+            dialect=LLAMACPP,
+            key=self._key,
             timeout_s=self._timeout_s,
             connections=self.concurrency,
         )

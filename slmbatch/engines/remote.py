@@ -43,16 +43,18 @@ class RemoteEngine:
         self.capabilities = Capabilities(
             choice=False, top_logprobs=top, raw_logprobs=False, context_tokens=settings.context_tokens
         )
+        dialect = COMPATIBLE if spec.url else OPENAI
         wire = HttpWire(
-            f"{spec.url or DEFAULT_URL}/chat/completions",
-            headers=_authorization(spec, settings),
+            spec.url or DEFAULT_URL,
+            dialect=dialect,
+            key=_key(spec, settings),
             timeout_s=settings.timeout_s or TIMEOUT_S,
             connections=self.concurrency,
         )
         self._client = ChatClient(
             meter(wire) if meter else wire,
             model=spec.model,
-            dialect=COMPATIBLE if spec.url else OPENAI,
+            dialect=dialect,
             policy=RetryPolicy(settings.attempts, settings.retry_s),
         )
 
@@ -93,13 +95,13 @@ class RemoteEngine:
         await self._client.close()
 
 
-def _authorization(spec: EngineSpec, settings: EngineSettings) -> dict[str, str]:
-    """The key's header. Only the default address, or a named variable, makes a missing key an error.
+def _key(spec: EngineSpec, settings: EngineSettings) -> str:
+    """The key, or nothing. Only the default address, or a named variable, makes a missing key an error.
 
     Over plain http to another machine a key is sent only when its variable was named for this tier.
     """
     if settings.key_env is None and spec.url and not spec.url.startswith(("https://", *LOOPBACK)):
-        return {}
+        return ""
     key = os.environ.get(settings.key_env or DEFAULT_KEY, "").strip()
     if not key.isprintable():
         variable = settings.key_env or DEFAULT_KEY
@@ -109,4 +111,4 @@ def _authorization(spec: EngineSpec, settings: EngineSettings) -> dict[str, str]
             f"{spec}: the environment variable {settings.key_env or DEFAULT_KEY} is not set.",
             "Export it, or name another one as key_env in the tier's table of the configuration file.",
         )
-    return {"Authorization": f"Bearer {key}"} if key else {}
+    return key

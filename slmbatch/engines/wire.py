@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 import aiohttp
 
 from slmbatch.chat import Completion
-from slmbatch.engines.dialects import decode, refusal
+from slmbatch.engines.dialects import Dialect
 from slmbatch.errors import ConnectionLost, TimedOut, Unavailable, Unreachable
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
@@ -40,6 +40,9 @@ class Wire(Protocol):
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Send once; `max_tokens` bounds the reply. Raises the RequestError that this try ended with."""
 
+    def decode(self, content: bytes) -> Completion:
+        """Read a reply's bytes again, as `post` did. Raises MalformedReply."""
+
     async def close(self) -> None: ...
 
 
@@ -47,12 +50,13 @@ Meter: TypeAlias = Callable[[Wire], Wire]  # puts what counts money before a wir
 
 
 class HttpWire:
-    """Posts to one URL. `headers` carry the key, which appears nowhere else; `timeout_s` is for each try."""
+    """Posts to a server at `base`, in its dialect. The key appears in headers only; `timeout_s` is for each try."""
 
-    def __init__(self, url: str, *, headers: Mapping[str, str], timeout_s: float, connections: int) -> None:
-        self.url = url
-        self._headers = {"Content-Type": "application/json", **headers}
-        self._key = headers.get("Authorization", "").removeprefix("Bearer ").encode()
+    def __init__(self, base: str, *, dialect: Dialect, key: str, timeout_s: float, connections: int) -> None:
+        self.url = base + dialect.path
+        self._dialect = dialect
+        self._headers = {"Content-Type": "application/json", **dialect.headers(key)}
+        self._key = key.encode()
         self._timeout_s = timeout_s
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -68,6 +72,9 @@ class HttpWire:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+    def decode(self, content: bytes) -> Completion:
+        return self._dialect.decode(content)
 
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:  # noqa: ARG002
         """Send once, and read the whole reply."""
@@ -88,13 +95,13 @@ class HttpWire:
             lost.passing = True
             raise lost from error
         if status == 200:
-            return Reply(content, decode(content))
+            return Reply(content, self.decode(content))
         if status in RETRIED:
             unavailable = Unavailable(f"the server kept answering with status {status}")
             unavailable.passing, unavailable.wait_s = True, _seconds(retry_after)
             raise unavailable
         # Some servers repeat the key in their refusal.
-        raise refusal(status, content.replace(self._key, b"***") if self._key else content)
+        raise self._dialect.refusal(status, content.replace(self._key, b"***") if self._key else content)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
 
-from slmbatch.chat import Usage
-from slmbatch.engines.dialects import decode
+from slmbatch.chat import Completion, Usage
 from slmbatch.engines.wire import Reply, Wire
 from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedOut, Unreachable
 from slmbatch.money.prices import Price, from_pico, to_pico
@@ -40,17 +39,20 @@ class MeteredWire:
     async def close(self) -> None:
         await self._wire.close()
 
+    def decode(self, content: bytes) -> Completion:
+        return self._wire.decode(content)
+
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Answer from the ledger, or pay for one try. Errors say what it cost; in doubt, that's the worst case."""
         key = blake2b(self._address + b"\0" + body, digest_size=KEY_BYTES).digest()
         while key in self._under_way:  # the same question, asked for another row at this moment
             await self._under_way[key].wait()
             if (paid := self._purse.recall(key)) is not None:
-                return _reused(replace(paid, here=False))  # the other row carries its cost
+                return self._reused(replace(paid, here=False))  # the other row carries its cost
         self._under_way[key] = asyncio.Event()
         try:
             paid = self._purse.recall(key)
-            return await self._pay(key, body, max_tokens) if paid is None else _reused(paid)
+            return await self._pay(key, body, max_tokens) if paid is None else self._reused(paid)
         finally:
             self._under_way.pop(key).set()
 
@@ -84,9 +86,9 @@ class MeteredWire:
             return Settlement(reservation.id, State.IN_DOUBT, reservation.worst, reply=reply)
         return Settlement(reservation.id, State.SETTLED, to_pico(self._price.of_usage(usage)), usage, reply)
 
-
-def _reused(paid: Paid) -> Reply:
-    return Reply(paid.reply, decode(paid.reply), from_pico(paid.spent) if paid.here else Decimal(0), reused=True)
+    def _reused(self, paid: Paid) -> Reply:
+        usd = from_pico(paid.spent) if paid.here else Decimal(0)
+        return Reply(paid.reply, self.decode(paid.reply), usd, reused=True)
 
 
 def _in_doubt(reservation: Reservation) -> Settlement:

@@ -42,12 +42,7 @@ def ask(
     dialect: Dialect = OPENAI,
 ) -> Completion:
     async def work() -> Completion:
-        wire = HttpWire(
-            f"{url}/chat/completions",
-            headers={"Authorization": f"Bearer {KEY}"},
-            timeout_s=timeout_s,
-            connections=4,
-        )
+        wire = HttpWire(url, dialect=dialect, key=KEY, timeout_s=timeout_s, connections=4)
         client = ChatClient(wire, model="m", dialect=dialect, policy=RetryPolicy(attempts, total_s))
         await client.open()
         try:

@@ -48,7 +48,7 @@ def connect(timeout_s: float) -> Callable[[Mapping[str, str]], ChatClient]:
     policy = RetryPolicy(attempts=3, total_s=30, connections=False)
 
     def client(address: Mapping[str, str]) -> ChatClient:
-        wire = HttpWire(f"{address['url']}/v1/chat/completions", headers={}, timeout_s=timeout_s, connections=64)
+        wire = HttpWire(f"{address['url']}/v1", dialect=OPENAI, key="", timeout_s=timeout_s, connections=64)
         return ChatClient(wire, model="m", dialect=OPENAI, policy=policy)
 
     return client

@@ -235,7 +235,7 @@ async def spend(seed: int, folder: Path) -> tuple[Decimal, Decimal, Decimal, int
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
     purse = Purse(cap)
     purse.open(Ledger(folder / f"{seed}.sqlite", "run"))
-    wire = HttpWire(f"http://127.0.0.1:{port}/v1/chat/completions", headers={}, timeout_s=0.2, connections=8)
+    wire = HttpWire(f"http://127.0.0.1:{port}/v1", dialect=COMPATIBLE, key="", timeout_s=0.2, connections=8)
     metered = partial(MeteredWire, purse=purse, tier="t", price=price)
     client = ChatClient(metered(wire), model="m", dialect=COMPATIBLE, policy=RetryPolicy(3, 5.0))
     await client.open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +19,8 @@ ERROR_EXCERPT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """What one family of servers takes and tells.
+class ChatDialect:
+    """What one family of these servers takes and tells.
 
     `grammar`: takes GBNF (else `response_format`). `top_logprobs` is the most it tells. `max_tokens` is the name of
     that field, `unsupported` the schema keywords that strict decoding refuses.
@@ -29,17 +30,30 @@ class Dialect:
     top_logprobs: int
     max_tokens: str = "max_tokens"
     unsupported: frozenset[str] = frozenset()
+    path: str = "/chat/completions"
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def encoder(self, model: str) -> ChatEncoder:
+        return ChatEncoder(self, model)
+
+    def decode(self, content: bytes) -> Completion:
+        return _decode(content)
+
+    def refusal(self, status: int, content: bytes) -> RequestError:
+        return _refusal(status, content)
 
 
-LLAMACPP = Dialect(grammar=True, top_logprobs=200)
-COMPATIBLE = Dialect(grammar=False, top_logprobs=20, unsupported=frozenset({"maxLength"}))
+LLAMACPP = ChatDialect(grammar=True, top_logprobs=200)
+COMPATIBLE = ChatDialect(grammar=False, top_logprobs=20, unsupported=frozenset({"maxLength"}))
 OPENAI = replace(COMPATIBLE, max_tokens="max_completion_tokens")  # newer models there refuse the old name
 
 
-class Encoder:
+class ChatEncoder:
     """Turn requests into bodies. The shape's translation is remembered, as it is the same for every row of a run."""
 
-    def __init__(self, dialect: Dialect, model: str) -> None:
+    def __init__(self, dialect: ChatDialect, model: str) -> None:
         self._dialect = dialect
         self._model = model
         self._shapes: dict[Shape, dict[str, Any]] = {}
@@ -131,8 +145,7 @@ class _Reply(msgspec.Struct):
 _REPLIES = msgspec.json.Decoder(_Reply)
 
 
-def decode(body: bytes) -> Completion:
-    """Read the body of a 200. Raises MalformedReply when it isn't a completion."""
+def _decode(body: bytes) -> Completion:
     try:
         reply = _REPLIES.decode(body)
         choice = reply.choices[0]
@@ -173,8 +186,7 @@ class _Refusal(msgspec.Struct):
     error: _Error
 
 
-def refusal(status: int, body: bytes) -> RequestError:
-    """Translate a final error status (not one that is retried) into the row's error."""
+def _refusal(status: int, body: bytes) -> RequestError:
     try:
         error = msgspec.json.decode(body, type=_Refusal).error
     except msgspec.MsgspecError:

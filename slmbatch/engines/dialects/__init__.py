@@ -1,0 +1,6 @@
+"""How servers differ: one object for each family of them, all used through the same seam."""
+
+from slmbatch.engines.dialects.chat import COMPATIBLE, LLAMACPP, OPENAI, ChatDialect
+from slmbatch.engines.dialects.dialect import Dialect, Encoder
+
+__all__ = ["COMPATIBLE", "LLAMACPP", "OPENAI", "ChatDialect", "Dialect", "Encoder"]
