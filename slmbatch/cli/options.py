@@ -25,6 +25,11 @@ Prices = Annotated[
     list[str] | None,
     typer.Option("--price", metavar="TIER=IN/OUT", help="USD per million tokens of a tier; =0 for your own server."),
 ]
+Batch = Annotated[bool, typer.Option("--batch", help="Ask API tiers through their batch endpoints: cheaper, slower.")]
+BatchWait = Annotated[
+    float | None,
+    typer.Option("--batch-wait", metavar="HOURS", min=0.01, help="Ask online what batches leave after so long."),
+]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="The text's column in tables.")]
 IdColumn = Annotated[str | None, typer.Option("--id-column", help="The id's column in tables.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of texts without a byte order mark.")]
@@ -52,6 +57,8 @@ class Flags:
     threshold: float | None
     max_usd: str | None
     price: list[str] | None
+    batch: bool
+    batch_wait: float | None
     text_column: str | None
     id_column: str | None
     encoding: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,8 @@ def _choices(flags: Flags) -> Choices:
         threshold=flags.threshold,
         max_usd=_amount(flags.max_usd),
         prices=tuple(flags.price or ()),
+        batch=flags.batch,
+        batch_wait_h=flags.batch_wait,
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
@@ -136,7 +138,17 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
 
 def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
     sessions = spent(folder.sessions)
-    costs = [TierCost(tier.name, tier.spec.engine, tier.spec.model, tier.local, tier.price) for tier in plan.tiers]
+    costs = [
+        TierCost(
+            tier.name,
+            tier.spec.engine,
+            tier.spec.model,
+            tier.local,
+            replace(tier.price, source=tier.price_source),
+            metered=tier.metered,
+        )
+        for tier in plan.tiers
+    ]
     add_up(costs, part_paths(folder.parts), sessions.busy_s, totals(folder.ledger, run_id(folder)))
     write_costs(folder.root / "cost.parquet", costs)
     facts = {

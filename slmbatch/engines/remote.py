@@ -38,7 +38,8 @@ class RemoteEngine:
         self._name = str(spec)
         self._answered = False
         self._failures = 0
-        self.concurrency = settings.concurrency or CONCURRENCY
+        connections = settings.concurrency or CONCURRENCY
+        self.concurrency = settings.batch_rows if settings.batch else connections
         top = OPENAI.top_logprobs if settings.top_logprobs is None else settings.top_logprobs
         self.capabilities = Capabilities(
             choice=False, top_logprobs=top, raw_logprobs=False, context_tokens=settings.context_tokens
@@ -49,7 +50,7 @@ class RemoteEngine:
             dialect=dialect,
             key=_key(spec, settings),
             timeout_s=settings.timeout_s or TIMEOUT_S,
-            connections=self.concurrency,
+            connections=connections,
         )
         self._client = ChatClient(
             meter(wire) if meter else wire,

@@ -43,7 +43,8 @@ class EngineSettings:
 
     `timeout_s` is for one request, `retry_s` for a request with all its retries. `slots` and `threads` are for engines
     started here, `threads` for heads too; `embeddings` is the folder of a head's sentence model. `context_tokens` is
-    for prompt and reply together.
+    for prompt and reply together. `batch`: ask through the provider's batch endpoint, with at most `batch_rows` rows
+    waiting, polling after `batch_poll_s` for the first time; `batch_wait_h` hours later what is left is asked online.
     """
 
     key_env: str | None = None
@@ -56,3 +57,7 @@ class EngineSettings:
     slots: int | None = None
     threads: int | None = None
     embeddings: str | None = None
+    batch: bool | None = None
+    batch_rows: int = 10_000
+    batch_poll_s: float = 30.0
+    batch_wait_h: float | None = None

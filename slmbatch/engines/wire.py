@@ -13,9 +13,10 @@ import aiohttp
 
 from slmbatch.chat import Completion
 from slmbatch.engines.dialects import Dialect
-from slmbatch.errors import ConnectionLost, TimedOut, Unavailable, Unreachable
+from slmbatch.errors import ConnectionLost, RequestError, TimedOut, Unavailable, Unreachable
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+BULK_S = 900.0  # for files of batches, which may hold 100 MB
 LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
@@ -46,16 +47,14 @@ class Wire(Protocol):
     async def close(self) -> None: ...
 
 
-Meter: TypeAlias = Callable[[Wire], Wire]  # puts what counts money before a wire
-
-
 class HttpWire:
     """Posts to a server at `base`, in its dialect. The key appears in headers only; `timeout_s` is for each try."""
 
     def __init__(self, base: str, *, dialect: Dialect, key: str, timeout_s: float, connections: int) -> None:
+        self._base = base
         self.url = base + dialect.path
         self._dialect = dialect
-        self._headers = {"Content-Type": "application/json", **dialect.headers(key)}
+        self._headers = dialect.headers(key)
         self._key = key.encode()
         self._timeout_s = timeout_s
         self._connections = connections
@@ -64,7 +63,6 @@ class HttpWire:
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             headers=self._headers,
             trust_env=not self.url.startswith(LOOPBACK),  # a proxy, where one is set
         )
@@ -78,15 +76,34 @@ class HttpWire:
 
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:  # noqa: ARG002
         """Send once, and read the whole reply."""
+        return self.read(*await self._exchange("POST", self.url, body, self._timeout_s))
+
+    async def call(self, method: str, path: str, data: bytes | aiohttp.FormData | None = None) -> bytes:
+        """Send something else than a question, to a path below the base address; returns the body of a 200."""
+        status, content, retry_after = await self._exchange(method, self._base + path, data, BULK_S)
+        if status != 200:
+            raise self._error(status, content, retry_after)
+        return content
+
+    def read(self, status: int, content: bytes, retry_after: str | None = None) -> Reply:
+        """Read an answer to a question. Raises the RequestError that it is."""
+        if status != 200:
+            raise self._error(status, content, retry_after)
+        return Reply(content, self.decode(content))
+
+    async def _exchange(
+        self, method: str, url: str, data: bytes | aiohttp.FormData | None, timeout_s: float
+    ) -> tuple[int, bytes, str | None]:
         assert self._session is not None, "open() comes first"
         if self._session.closed:  # a supervised server was restarted while this request waited to be sent again
             raise ConnectionLost("the server that was asked is gone")
+        json = {} if isinstance(data, aiohttp.FormData) else {"Content-Type": "application/json"}
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._session.post(self.url, data=body) as response:
-                content = await response.read()
-                status, retry_after = response.status, response.headers.get("Retry-After")
+            async with self._session.request(method, url, data=data, headers=json, timeout=timeout) as response:
+                return response.status, await response.read(), response.headers.get("Retry-After")
         except TimeoutError as error:
-            late = TimedOut(f"no reply within {self._timeout_s:g} s")
+            late = TimedOut(f"no reply within {timeout_s:g} s")
             late.passing = True
             raise late from error
         except (aiohttp.ClientError, OSError) as error:
@@ -94,14 +111,17 @@ class HttpWire:
             lost = kind(f"the connection to the server failed: {error}")
             lost.passing = True
             raise lost from error
-        if status == 200:
-            return Reply(content, self.decode(content))
+
+    def _error(self, status: int, content: bytes, retry_after: str | None) -> RequestError:
         if status in RETRIED:
             unavailable = Unavailable(f"the server kept answering with status {status}")
             unavailable.passing, unavailable.wait_s = True, _seconds(retry_after)
-            raise unavailable
+            return unavailable
         # Some servers repeat the key in their refusal.
-        raise self._dialect.refusal(status, content.replace(self._key, b"***") if self._key else content)
+        return self._dialect.refusal(status, content.replace(self._key, b"***") if self._key else content)
+
+
+Meter: TypeAlias = Callable[[HttpWire], Wire]  # puts what counts money before a wire
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -42,7 +42,7 @@ def list_price(
         return None  # it's charged by something else than tokens
     kind = "batch price" if batch else "list price"
     source = f"{kind} of {found.id}/{info.id} on {at:%Y-%m-%d}, as genai-prices {version('genai-prices')} has it"
-    return Price(tuple(_rates(listed)), source=source)
+    return Price(tuple(_rates(listed)), source=source, listed=True)
 
 
 def _rates(listed: object) -> Iterator[Rates]:

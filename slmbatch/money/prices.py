@@ -35,6 +35,14 @@ class Rates:
         total = fresh * self.input_usd + usage.cached_tokens * cached + usage.cache_write_tokens * written
         return (total + usage.output_tokens * self.output_usd) / MILLION
 
+    def discounted(self, share: Decimal) -> Rates:
+        """Return these rates with a share taken off, rounded up to what prices are kept with."""
+        left = [None if one is None else _rounded(one * (1 - share)) for one in self._usd()]
+        return Rates(left[0] or Decimal(0), left[1] or Decimal(0), left[2], left[3], self.above_tokens)
+
+    def _usd(self) -> tuple[Decimal | None, ...]:
+        return self.input_usd, self.output_usd, self.cached_input_usd, self.cache_write_usd
+
     def most_usd(self, input_tokens: int, output_tokens: int) -> Decimal:
         """Return the most that a request with so many tokens can cost, whatever the provider's cache does."""
         dearest = max(self.input_usd, self.cached_input_usd or 0, self.cache_write_usd or 0)
@@ -46,13 +54,15 @@ class Price:
     """What a tier costs: by tokens, by busy time, or nothing; and where the figures come from.
 
     `rates` are in the order of `above_tokens`, which is 0 for the first; all tokens of a request cost what the last
-    rates that it reaches say. A price that isn't `known` stops a run before it starts.
+    rates that it reaches say. A price that isn't `known` stops a run before it starts; one that is `listed` is the
+    provider's.
     """
 
     rates: tuple[Rates, ...] = ()
     usd_per_hour: Decimal = Decimal(0)
     source: str = FREE
     known: bool = True
+    listed: bool = False
 
     @property
     def paid(self) -> bool:
@@ -75,6 +85,10 @@ class Price:
 
 
 UNKNOWN = Price(source="unknown", known=False)
+
+
+def _rounded(usd: Decimal) -> Decimal:
+    return usd.quantize(Decimal(1).scaleb(-PRICE_DECIMALS), ROUND_CEILING)
 
 
 def to_pico(usd: Decimal) -> int:

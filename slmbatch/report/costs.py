@@ -59,6 +59,7 @@ class TierCost:
     model: str
     local: bool
     price: Price
+    metered: bool
     documents: int = 0
     settled: int = 0
     requests: int = 0
@@ -101,7 +102,7 @@ def add_up(
             cost = by_tier[row["tier"]]
             cost.documents += row["asked_sum"]
             cost.reused += row["reused_sum"]
-            if not cost.price.paid:
+            if not cost.metered:
                 cost.requests += row["requests_sum"]
                 tokens = (row["input_tokens_sum"], row["cached_tokens_sum"], row["output_tokens_sum"])
                 cost.usage = cost.usage + Usage(*tokens)

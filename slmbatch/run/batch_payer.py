@@ -1,105 +1,75 @@
-"""Pays for requests through a provider's batch endpoint: gathers them, sends them together, fetches what they came to.
-
-Everything is in the ledger before it happens, so that a killed run's batches are fetched by the next one and nothing is
-sent twice: the requests and the batch's name before it's sent, the provider's id before anything else is done with it.
-What a batch leaves unanswered goes into the next one, and is asked online when time is up.
-"""
+"""Pays for requests through a provider's batch endpoint: gathers them, has them carried, waits for the answers."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import TypeAlias
+from collections.abc import Coroutine
+from dataclasses import dataclass
 
-from slmbatch.engines.batches import BatchEndpoint, BatchItem, BatchState
-from slmbatch.engines.wire import RETRIED, HttpWire, Reply
-from slmbatch.errors import EngineError, Forbidden, RequestError, SlmbatchError
-from slmbatch.money.prices import Price, from_pico
+from slmbatch.engines.wire import Reply
+from slmbatch.errors import SlmbatchError
+from slmbatch.money.prices import Price
+from slmbatch.run.batch_courier import BatchCourier, Waiting
 from slmbatch.run.metered_wire import OnlinePayer
 from slmbatch.run.purse import Purse
-from slmbatch.run.settling import billed, failed, in_doubt, not_billed
-from slmbatch.store.entries import BatchClosed, BatchNamed, BatchSent, OpenBatch, Reservation, Settlement
+from slmbatch.run.settling import not_billed
 
-log = logging.getLogger("slmbatch")
 ROUNDS = 5  # batches that one request goes into before it's asked online
-SUBMIT_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-SLOWEST_POLL = 20  # times the first wait
-LOST_POLLS = 20  # in a row that failed
-SETTLED_AT_ONCE = 500
-Outcome: TypeAlias = Reply | SlmbatchError | None  # None: not carried out
 
 
 @dataclass(frozen=True, slots=True)
-class BatchTiming:
-    """When batches are sent and how long they are waited for, in seconds.
+class Gathering:
+    """When a batch is sent: as soon as it is full, as `rows` requests wait, or no new one came for `quiet_s` seconds.
 
-    `gather_s` without a new request closes a batch, as `rows` do that wait; it's polled after `poll_s`, then ever more
-    rarely. After `wait_s` a batch is cancelled and what is left asked online; None waits for as long as it takes.
+    `size` is the most bytes that it may hold.
     """
 
+    size: int
     rows: int
-    gather_s: float
-    poll_s: float
-    wait_s: float | None
-
-
-@dataclass(eq=False, slots=True)
-class Waiting:
-    """A request in a batch."""
-
-    reservation: Reservation
-    entry: bytes = b""
-    answer: asyncio.Future[Outcome] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def tell(self, outcome: Outcome) -> None:
-        if not self.answer.done():
-            self.answer.set_result(outcome)
+    quiet_s: float
 
 
 class BatchPayer:
-    """Pays for requests of one tier in batches."""
+    """Pays for requests of one tier in batches; what these leave unanswered in time is asked `online`."""
 
     def __init__(
         self,
-        wire: HttpWire,
         purse: Purse,
         *,
         tier: str,
         price: Price,
-        endpoint: BatchEndpoint,
-        timing: BatchTiming,
+        gathering: Gathering,
+        courier: BatchCourier,
         online: OnlinePayer,
+        places: int,
     ) -> None:
-        self._wire = wire
         self._purse = purse
         self._tier = tier
         self._price = price
-        self._endpoint = endpoint
-        self._timing = timing
+        self._gathering = gathering
+        self._courier = courier
         self._online = online
+        self._places = asyncio.Semaphore(places)  # of requests that are asked online
         self._gathered: list[Waiting] = []
         self._size = 0
         self._asking = 0
-        self._linger: asyncio.TimerHandle | None = None
+        self._quiet: asyncio.TimerHandle | None = None
         self._left: dict[bytes, Waiting] = {}  # by key: in batches that earlier sessions sent
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Go on with the batches that earlier sessions left at the provider."""
         for batch in self._purse.open_batches(self._tier):
             waiting = [Waiting(reservation) for reservation in batch.reservations]
             self._left |= {one.reservation.key: one for one in waiting}
-            self._start(self._go_on(batch, waiting), waiting)
+            self._start(self._courier.go_on(batch, waiting))
 
     async def close(self) -> None:
         """Stop waiting. Batches stay at the provider, for the next session; what was only gathered was never sent."""
-        if self._linger is not None:
-            self._linger.cancel()
+        if self._quiet is not None:
+            self._quiet.cancel()
         for one in self._gathered:
             self._purse.settle_soon(one.reservation, not_billed(one.reservation))
         for task in self._tasks:
@@ -118,40 +88,37 @@ class BatchPayer:
                     raise outcome
                 if outcome is not None:
                     return outcome
-                if self._late(began):
+                if self._courier.late(began):
                     break
         finally:
             self._asking -= 1
-        return await self._online.pay(key, body, max_tokens)
+        async with self._places:
+            return await self._online.pay(key, body, max_tokens)
 
     async def _gather(self, key: bytes, body: bytes, max_tokens: int) -> Waiting:
         worst = self._price.worst(input_tokens=len(body), output_tokens=max_tokens)
         reservation = await self._purse.reserve(key, self._tier, worst, batched=True)
-        waiting = Waiting(reservation, body)
-        limits = self._endpoint.limits
-        if self._size + len(body) > limits.size:
+        if self._size + len(body) > self._gathering.size:
             self._send()
+        waiting = Waiting(reservation, body)
         self._gathered.append(waiting)
         self._size += len(body)
-        if len(self._gathered) >= limits.requests or self._asking >= self._timing.rows:
+        if len(self._gathered) >= self._courier.most or self._asking >= self._gathering.rows:
             self._send()
         else:
-            self._linger_on()
+            if self._quiet is not None:
+                self._quiet.cancel()
+            self._quiet = asyncio.get_running_loop().call_later(self._gathering.quiet_s, self._send)
         return waiting
 
-    def _linger_on(self) -> None:
-        if self._linger is not None:
-            self._linger.cancel()
-        self._linger = asyncio.get_running_loop().call_later(self._timing.gather_s, self._send)
-
     def _send(self) -> None:
-        if self._linger is not None:
-            self._linger.cancel()
+        if self._quiet is not None:
+            self._quiet.cancel()
         waiting, self._gathered, self._size = self._gathered, [], 0
         if waiting:
-            self._start(self._carry(secrets.token_hex(8), waiting), waiting)
+            self._start(self._courier.carry(secrets.token_hex(8), waiting))
 
-    def _start(self, work, waiting: Sequence[Waiting]) -> None:
-        task = asyncio.create_task(work)
+    def _start(self, carrying: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(carrying)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -18,11 +18,15 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 class PriceTable(BaseModel):
-    """USD per million tokens, with at most six decimals: so a token's price is exact in the tables' twelve."""
+    """USD per million tokens, with at most six decimals: so a token's price is exact in the tables' twelve.
+
+    `batch_discount` is the share that asking through the batch endpoint takes off, 0.5 for half the price.
+    """
 
     model_config = _STRICT
     input: Decimal = Field(ge=0, decimal_places=PRICE_DECIMALS)
     output: Decimal = Field(ge=0, decimal_places=PRICE_DECIMALS)
+    batch_discount: Decimal = Field(default=Decimal(0), ge=0, lt=1)
     cached_input: Decimal | None = Field(default=None, ge=0, decimal_places=PRICE_DECIMALS)
     cache_write: Decimal | None = Field(default=None, ge=0, decimal_places=PRICE_DECIMALS)
     source: str = "configuration file"
@@ -45,6 +49,10 @@ class TierTable(BaseModel):
     slots: int | None = Field(default=None, ge=1, le=256)
     threads: int | None = Field(default=None, ge=1)
     embeddings: str | None = None
+    batch: bool | None = None
+    batch_rows: int = Field(default=10_000, ge=1, le=100_000)
+    batch_poll_s: float = Field(default=30.0, gt=0)
+    batch_wait_h: float | None = Field(default=None, gt=0)
     usd_per_hour: Decimal | None = Field(default=None, ge=0)
     price: PriceTable | None = None
 

@@ -12,7 +12,7 @@ from typing import Any
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import read
 from slmbatch.run.loop import Counts, Loop
-from slmbatch.run.metered_wire import MeteredWire
+from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.purse import Purse
 from slmbatch.run.rung import Rung, make_rung
@@ -38,7 +38,7 @@ def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | 
     handler = _log_to(folder)
     try:
         run = open_manifest(folder, plan.settings())
-        if any(tier.price.paid for tier in plan.tiers):
+        if any(tier.metered for tier in plan.tiers):
             purse.open(Ledger(folder.ledger, run))
         loop = Loop(plan, folder, tiers=tiers, documents=documents, watch=watch)
         (folder.root / DONE).unlink(missing_ok=True)
@@ -56,7 +56,7 @@ def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | 
 
 
 def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, purse: Purse) -> Rung:
-    meter = partial(MeteredWire, purse=purse, tier=tier.name, price=tier.price) if tier.price.paid else None
+    meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
     return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter)
 

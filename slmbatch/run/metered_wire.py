@@ -1,4 +1,4 @@
-"""A wire whose every try is reserved, paid and remembered: what stands before the real one of each paid tier."""
+"""What stands before the wire of each paid tier: a memory for what was paid already, then who pays for the rest."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
+from typing import Protocol
 
-from slmbatch.chat import Completion, Usage
+from slmbatch.chat import Completion
 from slmbatch.engines.wire import Reply, Wire
-from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedOut, Unreachable
-from slmbatch.money.prices import Price, from_pico, to_pico
+from slmbatch.errors import RequestError
+from slmbatch.money.prices import Price, from_pico
 from slmbatch.run.purse import Purse
-from slmbatch.store.entries import Paid, Reservation, Settlement, State
+from slmbatch.run.settling import billed, failed, in_doubt
+from slmbatch.store.entries import Paid
 
-UNKNOWN = (TimedOut, ConnectionLost)  # sent, perhaps read, perhaps billed
 KEY_BYTES = 16
 
 
-class MeteredWire:
-    """A wire whose every try is reserved, paid and remembered."""
+class Payer(Protocol):
+    """Gets a request answered, every try of it reserved and settled in the ledger."""
 
-    def __init__(self, wire: Wire, purse: Purse, *, tier: str, price: Price) -> None:
+    async def open(self) -> None: ...
+
+    async def pay(self, key: bytes, body: bytes, max_tokens: int) -> Reply:
+        """Raises RequestError; its `usd` says what the tries cost, in doubt the worst case."""
+
+    async def close(self) -> None: ...
+
+
+class MeteredWire:
+    """A wire that pays for each request once, and remembers the replies."""
+
+    def __init__(self, wire: Wire, purse: Purse, payer: Payer) -> None:
         self._wire = wire
         self._purse = purse
-        self._tier = tier
+        self._payer = payer
         self._address = wire.url.encode()
-        self._price = price
         self._under_way: dict[bytes, asyncio.Event] = {}
 
     @property
@@ -35,15 +46,17 @@ class MeteredWire:
 
     async def open(self) -> None:
         await self._wire.open()
+        await self._payer.open()
 
     async def close(self) -> None:
+        await self._payer.close()
         await self._wire.close()
 
     def decode(self, content: bytes) -> Completion:
         return self._wire.decode(content)
 
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
-        """Answer from the ledger, or pay for one try. Errors say what it cost; in doubt, that's the worst case."""
+        """Answer from the ledger, or pay."""
         key = blake2b(self._address + b"\0" + body, digest_size=KEY_BYTES).digest()
         while key in self._under_way:  # the same question, asked for another row at this moment
             await self._under_way[key].wait()
@@ -52,44 +65,44 @@ class MeteredWire:
         self._under_way[key] = asyncio.Event()
         try:
             paid = self._purse.recall(key)
-            return await self._pay(key, body, max_tokens) if paid is None else self._reused(paid)
+            return await self._payer.pay(key, body, max_tokens) if paid is None else self._reused(paid)
         finally:
             self._under_way.pop(key).set()
-
-    async def _pay(self, key: bytes, body: bytes, max_tokens: int) -> Reply:
-        worst = self._price.worst(input_tokens=len(body), output_tokens=max_tokens)  # a token is at least one byte
-        reservation = await self._purse.reserve(key, self._tier, worst)
-        try:
-            reply = await self._wire.post(body, max_tokens=max_tokens)
-        except RequestError as error:
-            settlement = self._failed(reservation, error)
-            error.usd = from_pico(settlement.spent)
-            await self._purse.settle(reservation, settlement)
-            raise
-        except BaseException:
-            self._purse.settle_soon(reservation, _in_doubt(reservation))
-            raise
-        settlement = self._billed(reservation, reply.completion.usage, reply.content)
-        await self._purse.settle(reservation, settlement)
-        return replace(reply, usd=from_pico(settlement.spent))
-
-    def _failed(self, reservation: Reservation, error: RequestError) -> Settlement:
-        if isinstance(error, MalformedReply):
-            return self._billed(reservation, error.billed, None)
-        if isinstance(error, UNKNOWN) and not isinstance(error, Unreachable):
-            return _in_doubt(reservation)
-        return Settlement(reservation.id, State.NOT_BILLED)
-
-    def _billed(self, reservation: Reservation, usage: Usage, reply: bytes | None) -> Settlement:
-        """Settle a reply at its price; one that doesn't tell its tokens is in doubt, at the most it can have cost."""
-        if not usage.input_tokens:
-            return Settlement(reservation.id, State.IN_DOUBT, reservation.worst, reply=reply)
-        return Settlement(reservation.id, State.SETTLED, to_pico(self._price.of_usage(usage)), usage, reply)
 
     def _reused(self, paid: Paid) -> Reply:
         usd = from_pico(paid.spent) if paid.here else Decimal(0)
         return Reply(paid.reply, self.decode(paid.reply), usd, reused=True)
 
 
-def _in_doubt(reservation: Reservation) -> Settlement:
-    return Settlement(reservation.id, State.IN_DOUBT, reservation.worst)
+class OnlinePayer:
+    """Pays for each request as it comes: one try."""
+
+    def __init__(self, wire: Wire, purse: Purse, *, tier: str, price: Price) -> None:
+        self._wire = wire
+        self._purse = purse
+        self._tier = tier
+        self._price = price
+
+    async def open(self) -> None:
+        """Nothing is left from earlier."""
+
+    async def close(self) -> None:
+        """Nothing waits."""
+
+    async def pay(self, key: bytes, body: bytes, max_tokens: int) -> Reply:
+        """Reserve the worst case, send, settle."""
+        worst = self._price.worst(input_tokens=len(body), output_tokens=max_tokens)  # a token is at least one byte
+        reservation = await self._purse.reserve(key, self._tier, worst)
+        try:
+            reply = await self._wire.post(body, max_tokens=max_tokens)
+        except RequestError as error:
+            settlement = failed(reservation, self._price, error)
+            error.usd = from_pico(settlement.spent)
+            await self._purse.settle(reservation, settlement)
+            raise
+        except BaseException:
+            self._purse.settle_soon(reservation, in_doubt(reservation))
+            raise
+        settlement = billed(reservation, self._price, reply.completion.usage, reply.content)
+        await self._purse.settle(reservation, settlement)
+        return replace(reply, usd=from_pico(settlement.spent))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 
 from slmbatch.confidence.gate import DEFAULT_THRESHOLD
+from slmbatch.engines.batches import ENDPOINTS
 from slmbatch.engines.loaders import HEADS, LOCAL, known_engine
 from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
@@ -17,7 +18,7 @@ from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import Task
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
-from slmbatch.run.pricing import parse_prices, tier_price
+from slmbatch.run.pricing import batch_price, parse_prices, tier_price
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 
@@ -31,6 +32,18 @@ class TierPlan:
     spec: EngineSpec
     settings: EngineSettings
     price: Price
+    batch_price: Price | None = None  # where it's asked through its provider's batch endpoint
+
+    @property
+    def metered(self) -> bool:
+        """Whether its requests go through the ledger: each costs money, or lies at a provider between sessions."""
+        return self.price.paid or self.batch_price is not None
+
+    @property
+    def price_source(self) -> str:
+        if self.batch_price is None:
+            return self.price.source
+        return f"{self.batch_price.source}; asked online: {self.price.source}"
 
     @property
     def name(self) -> str:
@@ -52,6 +65,8 @@ class Choices:
     threshold: float | None = None
     max_usd: Decimal | None = None
     prices: tuple[str, ...] = ()
+    batch: bool = False
+    batch_wait_h: float | None = None
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -108,6 +123,17 @@ def _content(tier: TierPlan, task: Task) -> str | None:
     return sha256(repr(examples).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """Whether all tiers that can are asked through batch endpoints, and for how many hours at most."""
+
+    all: bool = False
+    wait_h: float | None = None
+
+
+NO_BATCHES = Batching()
+
+
 def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
     """Decide on tiers and inputs. Raises UsageError for anything that can't work."""
     threshold = choices.threshold if choices.threshold is not None else config.threshold
@@ -119,7 +145,11 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         config,
         default=DEFAULT_MODELS[task.name],
         prices=parse_prices(choices.prices),
+        batching=Batching(choices.batch, choices.batch_wait_h),
     )
+    if choices.batch and all(tier.batch_price is None for tier in tiers):
+        known = ", ".join(ENDPOINTS)
+        raise ConfigError("--batch: no tier has a batch endpoint.", f"These engines can have one: {known}.")
     for tier in tiers:
         if not tier.price.known:
             raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier))
@@ -149,6 +179,7 @@ def plan_tiers(
     *,
     default: str,
     prices: Mapping[str, Rates] | None = None,
+    batching: Batching = NO_BATCHES,
 ) -> tuple[TierPlan, ...]:
     """Return the tiers in order: flags first, then the configuration file, then the default."""
     first = model or config.model or default
@@ -159,5 +190,18 @@ def plan_tiers(
         if any(tier.spec == spec for tier in tiers):
             raise ConfigError(f"{spec} is named twice.", "Name each tier once, cheapest first.")
         table = tables.get(str(spec), TierTable())
-        tiers.append(TierPlan(spec, table.settings(), tier_price(spec, table, prices or {})))
+        price = tier_price(spec, table, prices or {})
+        tiers.append(_batched(TierPlan(spec, table.settings(), price), table, batching))
     return tuple(tiers)
+
+
+def _batched(tier: TierPlan, table: TierTable, batching: Batching) -> TierPlan:
+    """Have a tier asked in batches where that was asked for: of every tier that can, or of this one."""
+    possible = tier.spec.engine in ENDPOINTS
+    if table.batch and not possible:
+        raise ConfigError(f"{tier.name}: has no batch endpoint.", "Remove `batch` from the tier's table.")
+    if not (table.batch or (possible and batching.all and table.batch is None)):
+        return tier
+    wait_h = batching.wait_h or table.batch_wait_h
+    settings = replace(tier.settings, batch=True, batch_wait_h=wait_h)
+    return replace(tier, settings=settings, batch_price=batch_price(tier.spec, table, tier.price))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 from slmbatch.engines.loaders import LOCAL, known_engine
@@ -34,6 +35,19 @@ def tier_price(spec: EngineSpec, table: TierTable, given: Mapping[str, Rates]) -
         return Price((), hourly, "usd_per_hour of the configuration file, times busy time")
     provider = None if spec.url else spec.engine
     return list_price(spec.model, provider=provider, url=spec.url, at=dt.datetime.now(dt.UTC)) or UNKNOWN
+
+
+def batch_price(spec: EngineSpec, table: TierTable, price: Price) -> Price:
+    """Return the price of a tier through its provider's batch endpoint; the online `price` where none is known."""
+    discount = table.price.batch_discount if table.price else Decimal(0)
+    if discount:
+        rates = tuple(one.discounted(discount) for one in price.rates)
+        return replace(price, rates=rates, source=f"{price.source}, {discount:.0%} off for batches")
+    if table.price is not None or not price.listed:
+        return replace(price, source=f"{price.source}, no discount for batches given")
+    provider = None if spec.url else spec.engine
+    found = list_price(spec.model, provider=provider, url=spec.url, at=dt.datetime.now(dt.UTC), batch=True)
+    return found or replace(price, source=f"{price.source}, no price for batches listed")
 
 
 def parse_prices(texts: Sequence[str]) -> dict[str, Rates]:

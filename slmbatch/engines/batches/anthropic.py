@@ -71,6 +71,7 @@ class AnthropicBatches:
     """Batches of messages."""
 
     limits = BatchLimits(requests=100_000, size=200_000_000)
+    named = False
 
     def entry(self, id: str, body: bytes) -> bytes:  # noqa: A002
         return msgspec.json.encode(_Entry(id, msgspec.Raw(body)))

@@ -53,6 +53,7 @@ class BatchEndpoint(Protocol):
     """One provider's batches. Errors are those of Caller.call."""
 
     limits: BatchLimits
+    named: bool  # whether `find` is sure of what it finds
 
     def entry(self, id: str, body: bytes) -> bytes:  # noqa: A002
         """Write a request as it stands in a batch."""
@@ -63,8 +64,8 @@ class BatchEndpoint(Protocol):
     async def find(self, caller: Caller, name: str, count: int, since: float) -> str | None:
         """Return the id of the batch of this name, if the provider has one. What it sent first is `since` (Unix time).
 
-        Where names can't be looked up it is a batch of this many requests; the ids in its results tell whether it is
-        the right one.
+        Where names can't be looked up it may be any batch of this many requests that hasn't ended: the ids in its
+        results tell whether it is the right one.
         """
 
     async def state(self, caller: Caller, id: str) -> BatchState: ...  # noqa: A002

@@ -71,6 +71,7 @@ class OpenAIBatches:
     """Batches of chat completions. Half a file's limit in bytes is used, as the provider rewrites it."""
 
     limits = BatchLimits(requests=50_000, size=100_000_000)
+    named = True
 
     def entry(self, id: str, body: bytes) -> bytes:  # noqa: A002
         return msgspec.json.encode(_Entry(id, msgspec.Raw(body)))

@@ -1,0 +1,231 @@
+"""Carries batches to a provider and their answers into the ledger.
+
+The ledger is written before anything happens, so that a killed run's batches are fetched by the next one and nothing is
+sent twice: the batch's name and its requests before it's sent, the provider's id before anything else is done with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from slmbatch.engines.batches import BatchEndpoint, BatchItem, BatchState
+from slmbatch.engines.wire import RETRIED, HttpWire, Reply
+from slmbatch.errors import EngineError, RequestError, SlmbatchError
+from slmbatch.money.prices import Price, from_pico
+from slmbatch.run.purse import Purse
+from slmbatch.run.settling import billed, failed, in_doubt, not_billed
+from slmbatch.store.entries import BatchClosed, BatchNamed, BatchSent, OpenBatch, Reservation
+
+log = logging.getLogger("slmbatch")
+TRIES, FIRST_WAIT_S = 7, 1.0  # to send a batch; each wait is twice the one before
+LOST_POLLS = 30  # in a row
+SLOWEST_POLL = 20  # times the first wait
+SETTLED_AT_ONCE = 500
+SMALLEST = 100  # requests: a crowded provider is sent ever smaller batches, down to this
+T = TypeVar("T")
+Outcome: TypeAlias = Reply | SlmbatchError | None  # None: not carried out
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """A request in a batch, its body until it's sent, and the future of its outcome."""
+
+    reservation: Reservation
+    body: bytes = b""
+    answer: asyncio.Future[Outcome] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def tell(self, outcome: Outcome) -> None:
+        if not self.answer.done():
+            self.answer.set_result(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """`poll_s` is the first wait for a batch, later ones are longer; after `wait_s`, if given, it's cancelled."""
+
+    poll_s: float
+    wait_s: float | None = None
+
+
+class BatchCourier:
+    """Carries the batches of one tier. `most` is how many requests the next one should hold at most."""
+
+    def __init__(
+        self, wire: HttpWire, purse: Purse, endpoint: BatchEndpoint, *, tier: str, price: Price, patience: Patience
+    ) -> None:
+        self._wire = wire
+        self._purse = purse
+        self._endpoint = endpoint
+        self._tier = tier
+        self._price = price
+        self._patience = patience
+        self.most = endpoint.limits.requests
+
+    def late(self, began: float) -> bool:
+        """Whether what was first sent at this Unix time has waited for too long."""
+        return self._patience.wait_s is not None and time.time() >= began + self._patience.wait_s
+
+    async def carry(self, name: str, waiting: Sequence[Waiting]) -> None:
+        """Send a batch and fetch its answers. Every request is told its outcome, whatever happens."""
+        sent_at = time.time()
+        ids = tuple(one.reservation.id for one in waiting)
+        async with _told(waiting, self._tier):
+            await self._purse.note(BatchSent(name, self._tier, ids, sent_at))
+            entries = [self._endpoint.entry(_id(name, one), one.body) for one in waiting]
+            for one in waiting:
+                one.body = b""
+            try:
+                provider_id = await self._submit(name, entries, sent_at)
+            except RequestError as error:
+                if not error.passing:  # it was refused
+                    await self._give_up(name, waiting)
+                raise
+            await self._purse.note(BatchNamed(name, provider_id))
+            log.info(
+                "batch sent", extra={"facts": {"tier": self._tier, "batch": provider_id, "requests": len(waiting)}}
+            )
+            await self._fetch(name, provider_id, sent_at, waiting)
+
+    async def go_on(self, batch: OpenBatch, waiting: Sequence[Waiting]) -> None:
+        """Fetch the answers of a batch that an earlier session sent, or find that it was never sent."""
+        async with _told(waiting, self._tier):
+            found = batch.provider_id or await self._find(batch.name, len(waiting), batch.sent_at)
+            if found is None:
+                await self._give_up(batch.name, waiting)
+            else:
+                await self._purse.note(BatchNamed(batch.name, found))
+                await self._fetch(batch.name, found, batch.sent_at, waiting)
+
+    async def _submit(self, name: str, entries: Sequence[bytes], sent_at: float) -> str:
+        """Send, and send again only what the provider didn't get."""
+        for attempt in range(TRIES):
+            try:
+                if attempt and (found := await self._find(name, len(entries), sent_at)):
+                    return found
+                return await self._endpoint.submit(self._wire, name, entries)
+            except RequestError as error:
+                if not error.passing or attempt == TRIES - 1:
+                    raise
+                await asyncio.sleep(FIRST_WAIT_S * 2**attempt if error.wait_s is None else error.wait_s)
+        raise AssertionError("the last try returns or raises")
+
+    async def _find(self, name: str, count: int, sent_at: float) -> str | None:
+        """Return the provider's id of a batch that was sent, or None if it never got there."""
+        while True:
+            found = await self._patiently(lambda: self._endpoint.find(self._wire, name, count, sent_at))
+            if found is None or self._endpoint.named or await self._ours(name, found):
+                return found
+
+    async def _ours(self, name: str, provider_id: str) -> bool:
+        """Wait for a batch that may be somebody else's, and look at the ids in its results."""
+        await self._end(provider_id, sent_at=None)
+        items = await self._patiently(lambda: self._items(provider_id))
+        return any(item.id.startswith(f"{name}-") for item in items)
+
+    async def _fetch(self, name: str, provider_id: str, sent_at: float, waiting: Sequence[Waiting]) -> None:
+        """Wait for the batch's end, and settle what it came to."""
+        state = await self._end(provider_id, sent_at)
+        if state.refused is not None:
+            await self._refused(name, state, waiting)
+            return
+        items = await self._patiently(lambda: self._items(provider_id))
+        left = {_id(name, one): one for one in waiting}
+        found = [(one, item) for item in items if (one := left.pop(item.id, None)) is not None]
+        for start in range(0, len(found), SETTLED_AT_ONCE):
+            await asyncio.gather(*(self._settle(one, item) for one, item in found[start : start + SETTLED_AT_ONCE]))
+        ending = in_doubt if state.complete else not_billed  # in doubt: it was to hold every request, and doesn't
+        await asyncio.gather(*(self._purse.settle(one.reservation, ending(one.reservation)) for one in left.values()))
+        await self._purse.note(BatchClosed(name))
+        answered = {"tier": self._tier, "batch": provider_id, "requests": len(waiting), "results": len(found)}
+        log.info("batch fetched", extra={"facts": answered})
+        with suppress(RequestError):
+            await self._endpoint.forget(self._wire, provider_id)
+
+    async def _end(self, provider_id: str, sent_at: float | None) -> BatchState:
+        """Wait until the batch has ended; cancel it when it's late (never without `sent_at`: it may not be ours)."""
+        wait_s, cancelled = self._patience.poll_s, False
+        while True:
+            state = await self._patiently(lambda: self._endpoint.state(self._wire, provider_id))
+            if state.ended:
+                return state
+            if sent_at is not None and self.late(sent_at) and not cancelled:
+                await self._patiently(lambda: self._endpoint.cancel(self._wire, provider_id))
+                cancelled = True
+            await asyncio.sleep(wait_s)
+            wait_s = min(1.5 * wait_s, SLOWEST_POLL * self._patience.poll_s)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until the provider answers. Raises what doesn't pass."""
+        for _ in range(LOST_POLLS):
+            try:
+                return await call()
+            except RequestError as error:
+                if not error.passing:
+                    raise
+                lost = error
+                await asyncio.sleep(self._patience.poll_s if error.wait_s is None else error.wait_s)
+        raise lost
+
+    async def _items(self, provider_id: str) -> list[BatchItem]:
+        return [item async for item in self._endpoint.results(self._wire, provider_id)]
+
+    async def _settle(self, one: Waiting, item: BatchItem) -> None:
+        """Write down one result, and tell it to who waits."""
+        outcome: Outcome = None
+        settlement = not_billed(one.reservation)
+        if item.status is not None and item.status not in RETRIED:
+            try:
+                reply = self._wire.read(item.status, item.content)
+            except RequestError as error:
+                settlement = failed(one.reservation, self._price, error)
+                error.usd = from_pico(settlement.spent)
+                outcome = error
+            else:
+                settlement = billed(one.reservation, self._price, reply.completion.usage, reply.content)
+                outcome = replace(reply, usd=from_pico(settlement.spent))
+        await self._purse.settle(one.reservation, settlement)
+        one.tell(outcome)
+
+    async def _refused(self, name: str, state: BatchState, waiting: Sequence[Waiting]) -> None:
+        """The provider took nothing: too much at once is sent again in smaller batches, anything else ends the run."""
+        await self._give_up(name, waiting)
+        if not state.crowded or len(waiting) <= SMALLEST:
+            raise EngineError(f"{self._tier}: the batch was refused: {state.refused}", "Run without --batch.")
+        self.most = max(SMALLEST, len(waiting) // 2)
+        await asyncio.sleep(self._patience.poll_s)
+
+    async def _give_up(self, name: str, waiting: Sequence[Waiting]) -> None:
+        """Nothing of this batch was ever carried out."""
+        await asyncio.gather(*(self._purse.settle(one.reservation, not_billed(one.reservation)) for one in waiting))
+        await self._purse.note(BatchClosed(name))
+
+
+def _id(name: str, one: Waiting) -> str:
+    return f"{name}-{one.reservation.id}"
+
+
+@asynccontextmanager
+async def _told(waiting: Sequence[Waiting], tier: str) -> AsyncIterator[None]:
+    """Tell every request of a batch how it ended, also when that is that the batch can't be carried."""
+    outcome: Outcome = None
+    try:
+        yield
+    except (RequestError, msgspec.MsgspecError) as error:
+        reason = error.message if isinstance(error, RequestError) else f"an answer that isn't one: {error}"
+        remedy = "Check the key and the service. Batches that were sent are fetched by the same command."
+        outcome = EngineError(f"{tier}: the batch endpoint can't be used: {reason}", remedy)
+    except SlmbatchError as error:
+        outcome = error
+    except Exception as error:  # the rim: else a bug of ours would leave rows waiting for ever
+        log.exception("internal error", extra={"facts": {"tier": tier}})
+        outcome = EngineError(f"{tier}: internal: {type(error).__name__}: {error}")
+    for one in waiting:
+        one.tell(outcome)
