@@ -29,6 +29,7 @@ TRIES, FIRST_WAIT_S = 7, 1.0  # to send a batch; each wait is twice the one befo
 LOST_POLLS = 30  # in a row
 SLOWEST_POLL = 20  # times the first wait
 SETTLED_AT_ONCE = 500
+FORGET_S = 30.0
 SMALLEST = 100  # requests: a crowded provider is sent ever smaller batches, down to this
 T = TypeVar("T")
 Outcome: TypeAlias = Reply | SlmbatchError | None  # None: not carried out
@@ -139,15 +140,19 @@ class BatchCourier:
         items = await self._patiently(lambda: self._items(provider_id))
         left = {_id(name, one): one for one in waiting}
         found = [(one, item) for item in items if (one := left.pop(item.id, None)) is not None]
+        outcomes: list[Outcome] = []
         for start in range(0, len(found), SETTLED_AT_ONCE):
-            await asyncio.gather(*(self._settle(one, item) for one, item in found[start : start + SETTLED_AT_ONCE]))
+            some = found[start : start + SETTLED_AT_ONCE]
+            outcomes += await asyncio.gather(*(self._settle(one, item) for one, item in some))
         ending = in_doubt if state.complete else not_billed  # in doubt: it was to hold every request, and doesn't
         await asyncio.gather(*(self._purse.settle(one.reservation, ending(one.reservation)) for one in left.values()))
         await self._purse.note(BatchClosed(name))
         answered = {"tier": self._tier, "batch": provider_id, "requests": len(waiting), "results": len(found)}
         log.info("batch fetched", extra={"facts": answered})
-        with suppress(RequestError):
-            await self._endpoint.forget(self._wire, provider_id)
+        with suppress(RequestError, TimeoutError):
+            await asyncio.wait_for(self._endpoint.forget(self._wire, provider_id), FORGET_S)
+        for (one, _), outcome in zip(found, outcomes, strict=True):  # last: the run may end with the last answer
+            one.tell(outcome)
 
     async def _end(self, provider_id: str, sent_at: float | None) -> BatchState:
         """Wait until the batch has ended; cancel it when it's late (never without `sent_at`: it may not be ours)."""
@@ -177,8 +182,8 @@ class BatchCourier:
     async def _items(self, provider_id: str) -> list[BatchItem]:
         return [item async for item in self._endpoint.results(self._wire, provider_id)]
 
-    async def _settle(self, one: Waiting, item: BatchItem) -> None:
-        """Write down one result, and tell it to who waits."""
+    async def _settle(self, one: Waiting, item: BatchItem) -> Outcome:
+        """Write down one result, and return it."""
         outcome: Outcome = None
         settlement = not_billed(one.reservation)
         if item.status is not None and item.status not in RETRIED:
@@ -192,7 +197,7 @@ class BatchCourier:
                 settlement = billed(one.reservation, self._price, reply.completion.usage, reply.content)
                 outcome = replace(reply, usd=from_pico(settlement.spent))
         await self._purse.settle(one.reservation, settlement)
-        one.tell(outcome)
+        return outcome
 
     async def _refused(self, name: str, state: BatchState, waiting: Sequence[Waiting]) -> None:
         """The provider took nothing: too much at once is sent again in smaller batches, anything else ends the run."""

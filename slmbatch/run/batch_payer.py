@@ -54,7 +54,7 @@ class BatchPayer:
         self._places = asyncio.Semaphore(places)  # of requests that are asked online
         self._gathered: list[Waiting] = []
         self._size = 0
-        self._asking = 0
+        self._waiting = 0  # requests, gathered or in batches
         self._quiet: asyncio.TimerHandle | None = None
         self._left: dict[bytes, Waiting] = {}  # by key: in batches that earlier sessions sent
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,37 +79,41 @@ class BatchPayer:
     async def pay(self, key: bytes, body: bytes, max_tokens: int) -> Reply:
         """Wait for the batch that answers this request. Raises what it ended with."""
         began = time.time()
-        self._asking += 1
-        try:
-            for _ in range(ROUNDS):
-                waiting = self._left.pop(key, None) or await self._gather(key, body, max_tokens)
+        for _ in range(ROUNDS):
+            waiting = self._left.pop(key, None) or await self._reserve(key, body, max_tokens)
+            self._waiting += 1
+            if waiting.body:
+                self._gather(waiting)
+            try:
                 outcome = await asyncio.shield(waiting.answer)
-                if isinstance(outcome, SlmbatchError):
-                    raise outcome
-                if outcome is not None:
-                    return outcome
-                if self._courier.late(began):
-                    break
-        finally:
-            self._asking -= 1
+            finally:
+                self._waiting -= 1
+            if isinstance(outcome, SlmbatchError):
+                raise outcome
+            if outcome is not None:
+                return outcome
+            if self._courier.late(began):
+                break
         async with self._places:
             return await self._online.pay(key, body, max_tokens)
 
-    async def _gather(self, key: bytes, body: bytes, max_tokens: int) -> Waiting:
+    async def _reserve(self, key: bytes, body: bytes, max_tokens: int) -> Waiting:
         worst = self._price.worst(input_tokens=len(body), output_tokens=max_tokens)
         reservation = await self._purse.reserve(key, self._tier, worst, batched=True)
-        if self._size + len(body) > self._gathering.size:
+        return Waiting(reservation, body)
+
+    def _gather(self, waiting: Waiting) -> None:
+        """Lay a request to the others, and send them all when it's time."""
+        if self._size + len(waiting.body) > self._gathering.size:
             self._send()
-        waiting = Waiting(reservation, body)
         self._gathered.append(waiting)
-        self._size += len(body)
-        if len(self._gathered) >= self._courier.most or self._asking >= self._gathering.rows:
+        self._size += len(waiting.body)
+        if len(self._gathered) >= self._courier.most or self._waiting >= self._gathering.rows:
             self._send()
         else:
             if self._quiet is not None:
                 self._quiet.cancel()
             self._quiet = asyncio.get_running_loop().call_later(self._gathering.quiet_s, self._send)
-        return waiting
 
     def _send(self) -> None:
         if self._quiet is not None:

@@ -8,7 +8,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -22,7 +21,7 @@ from slmbatch.engines.dialects import COMPATIBLE
 from slmbatch.engines.wire import HttpWire
 from slmbatch.errors import OverBudget, RequestError
 from slmbatch.money.prices import Price, Rates, from_pico
-from slmbatch.run.metered_wire import MeteredWire
+from slmbatch.run.metered_wire import MeteredWire, OnlinePayer
 from slmbatch.run.purse import Purse
 from slmbatch.store.ledger import Ledger
 from tests.harness import (
@@ -236,8 +235,8 @@ async def spend(seed: int, folder: Path) -> tuple[Decimal, Decimal, Decimal, int
     purse = Purse(cap)
     purse.open(Ledger(folder / f"{seed}.sqlite", "run"))
     wire = HttpWire(f"http://127.0.0.1:{port}/v1", dialect=COMPATIBLE, key="", timeout_s=0.2, connections=8)
-    metered = partial(MeteredWire, purse=purse, tier="t", price=price)
-    client = ChatClient(metered(wire), model="m", dialect=COMPATIBLE, policy=RetryPolicy(3, 5.0))
+    metered = MeteredWire(wire, purse, OnlinePayer(wire, purse, tier="t", price=price))
+    client = ChatClient(metered, model="m", dialect=COMPATIBLE, policy=RetryPolicy(3, 5.0))
     await client.open()
     asked = [
         client.complete(Request((Message("user", f"{number} " * dice.randint(1, 40)),), SHAPE, 20, 0))
