@@ -34,7 +34,11 @@ TextColumn = Annotated[str | None, typer.Option("--text-column", help="The text'
 IdColumn = Annotated[str | None, typer.Option("--id-column", help="The id's column in tables.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of texts without a byte order mark.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Stop after so many documents.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Read everything, ask nothing, say what would be done.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read everything, ask nothing, say what it would cost.")]
+Pilot = Annotated[
+    int | None,
+    typer.Option("--pilot", min=2, metavar="N", help="With --dry-run: run N random rows, to know what the rest costs."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 unless every row was accepted.")]
@@ -65,6 +69,7 @@ class Flags:
     limit: int | None
     workers: int | None
     dry_run: bool
+    pilot: int | None
     json_: bool
     quiet: bool
     strict: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,7 @@ import typer
 from slmbatch.cli.options import Flags, reading
 from slmbatch.cli.progress import Progress
 from slmbatch.engines.settings import parse_spec
-from slmbatch.errors import BudgetReached, ConfigError, Unsettled
-from slmbatch.readers import read
+from slmbatch.errors import BudgetReached, ConfigError, Unsettled, UsageError
 from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.run.answers import Task
 from slmbatch.run.config import ConfigFile, load_config
@@ -37,7 +36,6 @@ NAMES_ALONE = (
     "Warning: not every label has two examples, so texts are compared with label names and descriptions alone: on "
     "public sets that is right for about one row in two. Give 8 examples for each label."
 )
-CHARACTERS_PER_TOKEN = 4  # a rule of thumb for European languages
 
 
 def run_verb(task: Task, flags: Flags) -> None:
@@ -51,8 +49,12 @@ def run_verb(task: Task, flags: Flags) -> None:
     )
     if not flags.quiet:
         _warn(plan, config)
+    if flags.pilot and not flags.dry_run:
+        raise UsageError("--pilot belongs to --dry-run.", "Add --dry-run, or leave --pilot out.")
     if flags.dry_run:
-        _print_dry_run(plan, json_=flags.json_)
+        from slmbatch.cli.estimate import estimate_verb
+
+        estimate_verb(plan, flags)
         return
     with RunFolder(plan.choices.out).claimed() as folder:
         with Progress(quiet=flags.quiet) as progress:
@@ -162,42 +164,6 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
     from slmbatch.report.summary import summarise
 
     return summarise(folder, costs, facts)
-
-
-@dataclass(slots=True)
-class _Survey:
-    """What a dry run saw."""
-
-    documents: int = 0
-    unreadable: int = 0
-    characters: int = 0
-
-
-def _print_dry_run(plan: Plan, *, json_: bool) -> None:
-    survey = _Survey()
-    for batch in read(plan.found, plan.reading):
-        for document in batch:
-            survey.documents += 1
-            survey.unreadable += document.problem is not None
-            survey.characters += len(document.text)
-    fixed = len(plan.task.instructions)
-    tokens = (survey.characters + fixed * survey.documents) // CHARACTERS_PER_TOKEN
-    facts = {
-        "task": plan.task.name,
-        "documents": survey.documents,
-        "unreadable": survey.unreadable,
-        "skipped_files": len(plan.found.skipped),
-        "input_tokens_estimated": tokens,
-        "tiers": [tier.name for tier in plan.tiers],
-        "threshold": plan.threshold,
-        "out": str(plan.choices.out),
-    }
-    if json_:
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
-        return
-    for key, value in facts.items():
-        typer.echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
-    typer.echo(f"(tokens estimated at {CHARACTERS_PER_TOKEN} characters each; nothing was asked)")
 
 
 def report_verb(out: Path, gold: Path | None, *, json_: bool) -> None:

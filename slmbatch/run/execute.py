@@ -11,7 +11,7 @@ from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import read
-from slmbatch.run.loop import Counts, Loop
+from slmbatch.run.loop import Counts, Documents, Loop
 from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.purse import Purse
@@ -24,15 +24,24 @@ from slmbatch.store.tables import build_tables
 from slmbatch.tasks.extract import ExtractTask
 
 
-def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | None = None) -> Counts:
+def execute(
+    plan: Plan,
+    folder: RunFolder,
+    *,
+    watch: Callable[[Counts], None] | None = None,
+    only: frozenset[bytes] | None = None,
+) -> Counts:
     """Run, or go on where an earlier session stopped; returns the counts of this session.
 
+    With `only`, the contents with these keys are settled and no more: the tables are left to a session of all.
     Results and fields tables are written once every row is settled. Raises UsageError before anything is asked,
     EngineError when an engine is dead for good, Interrupted on Ctrl-C: what had finished is kept in each case.
     """
     purse = Purse(plan.max_usd)
     tiers = [_rung(tier, number, plan, folder, purse) for number, tier in enumerate(plan.tiers, 1)]
     documents = read(plan.found, plan.reading)
+    if only is not None:
+        documents = _these(documents, only)
     if plan.choices.overwrite:  # only now that the tiers and the inputs have been found usable
         folder.clear()
     handler = _log_to(folder)
@@ -41,6 +50,9 @@ def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | 
         if any(tier.metered for tier in plan.tiers):
             purse.open(Ledger(folder.ledger, run))
         loop = Loop(plan, folder, tiers=tiers, documents=documents, watch=watch)
+        if only is not None:
+            _run(_until_paid(loop, purse))
+            return loop.counts
         (folder.root / DONE).unlink(missing_ok=True)
         _run(_until_paid(loop, purse))
         schema = plan.task.schema if isinstance(plan.task, ExtractTask) else None
@@ -53,6 +65,11 @@ def execute(plan: Plan, folder: RunFolder, *, watch: Callable[[Counts], None] | 
         logging.getLogger("slmbatch").removeHandler(handler)
         handler.close()
     return loop.counts
+
+
+def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:
+    for batch in documents:
+        yield [document for document in batch if document.content_hash() in keys]
 
 
 def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, purse: Purse) -> Rung:

@@ -121,6 +121,12 @@ class PartStore:
         return self._folder / f"journal-{number:06d}.jsonl"
 
 
+def settled_keys(folder: Path) -> Iterator[list[bytes]]:
+    """Yield the keys of everything that has a result in a run's parts, also before the run has been opened again."""
+    for path in part_paths(folder):
+        yield pq.read_table(path, columns=["key"])["key"].to_pylist()
+
+
 def part_paths(folder: Path) -> list[Path]:
     """All parts, oldest first."""
     return sorted(folder.glob("part-*.parquet"))

@@ -156,7 +156,7 @@ def test_a_dry_run_asks_nothing_and_writes_nothing(tmp_path: Path, loopback: Cal
     ran = slmbatch(*classify(table, out, server.model, "--dry-run", "--json"))
     assert ran.code == 0
     facts = json.loads(ran.out)
-    assert (facts["documents"], facts["unreadable"], facts["tiers"]) == (7, 0, [server.model])
+    assert (facts["documents"], facts["unreadable"], facts["rest"]["contents"]) == (7, 0, 7)
     assert facts["input_tokens_estimated"] > 7 * 20
     ran = slmbatch(*classify(tmp_path / "in", out, server.model, "--dry-run"))
     assert "documents: 2" in ran.out

@@ -1,0 +1,161 @@
+"""What the rest of a run will cost and take: how often each tier is asked, times what asking it costs.
+
+How many of the rows that reach a tier go on to the next is known by a sample, or assumed; both as a Beta distribution.
+Sums are drawn many times over, so that the forecast is a median and a 95th percentile, not a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from slmbatch.errors import OverBudget
+from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.survey import Survey
+from slmbatch.store.folder import RunFolder
+from slmbatch.store.parts import part_paths
+
+DRAWS, SEED = 4000, 20_261_125
+ASSUMED = (2.0, 8.0)  # of ten rows two go up, 43 of a hundred at the 95th percentile
+JEFFREYS = (0.5, 0.5)
+CHARACTERS_PER_TOKEN = (3.0, 4.5)  # European languages, with today's tokenizers
+REPLY = (0.1, 1.0)  # of max_tokens
+Draws = npt.NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a sample says of one tier: the USD that each of its contents cost there.
+
+    `busy_s` is how long the tier was at work for all contents that it was ever asked about, `contents` in number.
+    """
+
+    usd: list[float] = field(default_factory=list)
+    busy_s: float = 0.0
+    contents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TierForecast:
+    """One tier's part of the rest: medians, and where it says so 95th percentiles. `measured`: by a sample.
+
+    `share` is the part of the rows that reaches it, as a median and an interval that holds it with 90 %; `seconds` is
+    None where nothing was measured.
+    """
+
+    tier: str
+    measured: bool
+    share: float
+    share_interval: tuple[float, float]
+    usd_p50: Decimal
+    usd_p95: Decimal
+    seconds: float | None
+    price_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The rest of a run: `contents` left to ask about after the `sampled` ones.
+
+    `top_usd_p50`: what it would be were all of them asked of the last tier alone.
+    """
+
+    contents: int
+    sampled: int
+    tiers: tuple[TierForecast, ...]
+    usd_p50: Decimal
+    usd_p95: Decimal
+    seconds_p50: float | None
+    seconds_p95: float | None
+    top_usd_p50: Decimal
+
+
+def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Mapping[str, float]) -> dict[str, Asked]:
+    """Collect what the sample's results say of each tier; `busy_s` are the seconds of all sessions by tier."""
+    seen = {tier.name: Asked(busy_s=busy_s.get(tier.name, 0.0)) for tier in plan.tiers}
+    for path in part_paths(folder.parts):
+        table = pq.read_table(path, columns=["key", "attempts"])
+        for key, attempts in zip(table["key"].to_pylist(), table["attempts"].to_pylist(), strict=True):
+            for one in attempts:
+                if one["error_kind"] != OverBudget.kind:
+                    seen[one["tier"]].contents += 1
+                    if key in sample:
+                        seen[one["tier"]].usd.append(float(one["usd"]))
+    return seen
+
+
+def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, left: int) -> Forecast:
+    """Forecast what `left` contents will cost; without a sample by assumptions."""
+    dice = np.random.default_rng(SEED)
+    reach: Draws = np.ones(DRAWS)
+    tiers: list[TierForecast] = []
+    bills, times = np.zeros(DRAWS), np.zeros(DRAWS)
+    before = len(survey.sample)
+    top = np.zeros(DRAWS)
+    for number, tier in enumerate(plan.tiers):
+        asked = None if seen is None else seen[tier.name]
+        if number:
+            up, stay = ASSUMED if asked is None else _counted(len(asked.usd), before)
+            reach = reach * dice.beta(up, stay, DRAWS)
+        rows = dice.binomial(left, np.clip(reach, 0, 1)).astype(float)
+        each = _each(tier, plan, survey, asked, dice)
+        top = each * left
+        bill = rows * each
+        seconds = None if asked is None or not asked.usd else rows * asked.busy_s / asked.contents
+        bills += bill
+        if seconds is not None:
+            times = np.maximum(times, seconds)  # tiers work side by side: the slowest sets the pace
+        tiers.append(_tier(tier, reach, bill, seconds, measured=bool(asked and asked.usd)))
+        before = len(asked.usd) if asked else 0
+    return Forecast(
+        contents=left,
+        sampled=0 if seen is None else len(survey.sample),
+        tiers=tuple(tiers),
+        usd_p50=_usd(bills, 50),
+        usd_p95=_usd(bills, 95),
+        seconds_p50=None if seen is None else float(np.percentile(times, 50)),
+        seconds_p95=None if seen is None else float(np.percentile(times, 95)),
+        top_usd_p50=_usd(top, 50),
+    )
+
+
+def _counted(up: int, of: int) -> tuple[float, float]:
+    return up + JEFFREYS[0], max(of - up, 0) + JEFFREYS[1]
+
+
+def _each(tier: TierPlan, plan: Plan, survey: Survey, asked: Asked | None, dice: np.random.Generator) -> Draws:
+    """Draw what one content costs at this tier on average: the sample's mean and its error, else by its length."""
+    price = tier.batch_price or tier.price
+    if not price.paid:
+        return np.zeros(DRAWS)
+    if asked is not None and len(asked.usd) > 1:
+        paid = np.array(asked.usd)
+        return np.maximum(dice.normal(paid.mean(), paid.std(ddof=1) / np.sqrt(len(paid)), DRAWS), 0)
+    characters = len(plan.task.instructions) + survey.characters / max(survey.left, 1)
+    tokens_in = characters / dice.uniform(*CHARACTERS_PER_TOKEN, DRAWS)
+    tokens_out = plan.task.max_tokens * dice.uniform(*REPLY, DRAWS)
+    rates = price.rates[0]
+    return (tokens_in * float(rates.input_usd) + tokens_out * float(rates.output_usd)) / 1e6
+
+
+def _tier(tier: TierPlan, reach: Draws, bill: Draws, seconds: Draws | None, *, measured: bool) -> TierForecast:
+    low, middle, high = (float(np.percentile(reach, one)) for one in (5, 50, 95))
+    return TierForecast(
+        tier=tier.name,
+        measured=measured,
+        share=middle,
+        share_interval=(low, high),
+        usd_p50=_usd(bill, 50),
+        usd_p95=_usd(bill, 95),
+        seconds=None if seconds is None else float(np.percentile(seconds, 50)),
+        price_source=tier.price_source,
+    )
+
+
+def _usd(draws: Draws, percentile: float) -> Decimal:
+    return round(Decimal(float(np.percentile(draws, percentile))), 6)

@@ -1,0 +1,79 @@
+"""What a run would cost, before it's paid for: by assumptions, or by a sample whose answers the run then has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.harness import LABELS, Loopback, results, slmbatch, write_rows
+
+ROWS = 400
+PRICE = "1/10"
+ONCE = Decimal(100 * 1 + 3 * 10) / 1_000_000  # what the loopback server's 100 and 3 tokens cost
+
+
+def estimated(*command: object) -> dict[str, Any]:
+    ran = slmbatch(*command, "--dry-run", "--json")
+    assert ran.code == 0, ran
+    facts: dict[str, Any] = json.loads(ran.out)
+    return facts
+
+
+def command(table: Path, out: Path, first: str, paid: str) -> list[object]:
+    tiers = ["--model", first, "--escalate", paid, "--price", f"{paid}={PRICE}", "--threshold", "0.9"]
+    return ["classify", table, "--labels", ",".join(LABELS), "-o", out, *tiers]
+
+
+def test_a_dry_run_asks_nothing_and_says_what_it_assumes(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, out = write_rows(tmp_path / "rows.parquet", range(ROWS)), tmp_path / "out"
+    free, paid = loopback(), loopback()
+    run = command(table, out, free.model, paid.model)
+    rest = estimated(*run)["rest"]
+    assert (rest["contents"], rest["sampled"], rest["seconds_p50"]) == (ROWS, 0, None)
+    assert free.asked().total() == paid.asked().total() == 0
+    assert not out.exists()
+    first, second = rest["tiers"]
+    assert (first["share"], first["usd_p95"], second["measured"]) == (1.0, "0.000000", False)
+    assert 0.1 < second["share"] < 0.3
+    assert 0 < Decimal(rest["usd_p50"]) < Decimal(rest["usd_p95"]) < Decimal(rest["top_usd_p50"])
+    told = slmbatch(*run, "--dry-run")
+    assert "how many rows go up is assumed" in told.out
+
+
+def test_a_pilot_measures_and_its_answers_are_the_run_s(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, out = write_rows(tmp_path / "rows.parquet", range(ROWS)), tmp_path / "out"
+    free, paid = loopback(faults="malformed=0.25"), loopback()  # a row in four goes up
+    run = [*command(table, out, free.model, paid.model)]
+    facts = estimated(*run, "--pilot", "80", "--quiet")
+    rest = facts["rest"]
+    asked = paid.asked().total()
+    assert (free.asked().total(), rest["contents"], rest["sampled"]) == (80, ROWS - 80, 80)
+    assert Decimal(facts["usd_spent"]) == asked * ONCE
+    low, high = rest["tiers"][1]["share_interval"]
+    assert low < asked / 80 < high
+    assert low < 0.25 < high
+    per_row = Decimal(rest["usd_p50"]) / (ROWS - 80)
+    assert per_row * 2 / 3 < ONCE * asked / 80 < per_row * 3 / 2
+    assert rest["seconds_p50"] > 0
+    assert not (out / "results.parquet").exists()
+
+    again = estimated(*run, "--pilot", "80", "--quiet")
+    assert (free.asked().total(), again["rest"]["contents"]) == (80, ROWS - 80)  # the same sample
+
+    assert slmbatch(*run).code == 0
+    assert free.asked() == dict.fromkeys(range(ROWS), 1)
+    assert len(results(out)) == ROWS
+    assert set(paid.asked().values()) == {1}
+    real = Decimal(json.loads((out / "report.json").read_text())["usd"])
+    assert real == paid.asked().total() * ONCE
+    assert real - Decimal(facts["usd_spent"]) < Decimal(rest["usd_p95"])
+
+
+def test_a_pilot_needs_a_dry_run(tmp_path: Path) -> None:
+    table = write_rows(tmp_path / "rows.parquet", range(3))
+    ran = slmbatch("classify", table, "--labels", "a,b", "-o", tmp_path / "out", "--pilot", "5")
+    assert ran.code == 2
+    assert "--pilot belongs to --dry-run." in ran.err
