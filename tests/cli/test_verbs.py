@@ -157,11 +157,9 @@ def test_a_dry_run_asks_nothing_and_writes_nothing(tmp_path: Path, loopback: Cal
     assert ran.code == 0
     facts = json.loads(ran.out)
     assert (facts["documents"], facts["unreadable"], facts["rest"]["contents"]) == (7, 0, 7)
-    assert facts["input_tokens_estimated"] > 7 * 20
     ran = slmbatch(*classify(tmp_path / "in", out, server.model, "--dry-run"))
-    assert "documents: 2" in ran.out
-    assert "unreadable: 1" in ran.out
-    assert "nothing was asked" in ran.out
+    assert "2 documents, 1 unreadable" in ran.out
+    assert "Nothing was asked" in ran.out
     assert not out.exists()
     assert server.asked() == Counter()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "t.parquet"]
