@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -13,9 +14,11 @@ import aiohttp
 
 from slmbatch.chat import Completion
 from slmbatch.engines.dialects import Dialect
+from slmbatch.engines.limits import OVERLOADED, Limiter
 from slmbatch.errors import ConnectionLost, TimedOut, Unavailable, Unreachable
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+BYTES_PER_TOKEN = 4  # of a body, about: counted right when the reply tells
 LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
@@ -37,6 +40,9 @@ class Wire(Protocol):
 
     async def open(self) -> None: ...
 
+    def turn(self, body: bytes, *, max_tokens: int) -> AbstractAsyncContextManager[None]:
+        """Wait until this may be sent; `post` stands within it."""
+
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Send once; `max_tokens` bounds the reply. Raises the RequestError that this try ended with."""
 
@@ -50,15 +56,28 @@ Meter: TypeAlias = Callable[[Wire], Wire]  # puts what counts money before a wir
 
 
 class HttpWire:
-    """Posts to a server at `base`, in its dialect. The key appears in headers only; `timeout_s` is for each try."""
+    """Posts to a server at `base`, in its dialect, no faster than the limiter allows.
 
-    def __init__(self, base: str, *, dialect: Dialect, key: str, timeout_s: float, connections: int) -> None:
+    The key appears in headers only; `timeout_s` is for each try, without its waiting for a turn.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        dialect: Dialect,
+        key: str,
+        timeout_s: float,
+        connections: int,
+        limiter: Limiter | None = None,
+    ) -> None:
         self.url = base + dialect.path
         self._dialect = dialect
         self._headers = {"Content-Type": "application/json", **dialect.headers(key)}
         self._key = key.encode()
         self._timeout_s = timeout_s
         self._connections = connections
+        self._limiter = limiter
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -76,15 +95,39 @@ class HttpWire:
     def decode(self, content: bytes) -> Completion:
         return self._dialect.decode(content)
 
-    async def post(self, body: bytes, *, max_tokens: int) -> Reply:  # noqa: ARG002
+    def turn(self, body: bytes, *, max_tokens: int) -> AbstractAsyncContextManager[None]:
+        return self._limiter.turn(_tokens(body, max_tokens)) if self._limiter else nullcontext()
+
+    async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Send once, and read the whole reply."""
+        sent = self._limiter.now() if self._limiter else 0.0
+        status, content, headers = await self._exchange(body)
+        retry_s = _seconds(headers.get("Retry-After"))
+        tokens = _tokens(body, max_tokens)
+        if self._limiter:
+            self._limiter.heard(status, headers, sent=sent, tokens=tokens)
+        if status == 200:
+            reply = Reply(content, self.decode(content))
+            if self._limiter and (usage := reply.completion.usage).input_tokens:
+                self._limiter.used(usage.input_tokens + usage.output_tokens, instead_of=tokens)
+            return reply
+        if status in RETRIED:
+            if self._limiter and status in OVERLOADED:
+                self._limiter.hold(retry_s or 0.0)
+            unavailable = Unavailable(f"the server kept answering with status {status}")
+            unavailable.passing, unavailable.wait_s = True, retry_s
+            raise unavailable
+        # Some servers repeat the key in their refusal.
+        raise self._dialect.refusal(status, content.replace(self._key, b"***") if self._key else content)
+
+    async def _exchange(self, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
+        """Return status, content and headers of what the server answers."""
         assert self._session is not None, "open() comes first"
         if self._session.closed:  # a supervised server was restarted while this request waited to be sent again
             raise ConnectionLost("the server that was asked is gone")
         try:
             async with self._session.post(self.url, data=body) as response:
-                content = await response.read()
-                status, retry_after = response.status, response.headers.get("Retry-After")
+                return response.status, await response.read(), response.headers
         except TimeoutError as error:
             late = TimedOut(f"no reply within {self._timeout_s:g} s")
             late.passing = True
@@ -94,14 +137,11 @@ class HttpWire:
             lost = kind(f"the connection to the server failed: {error}")
             lost.passing = True
             raise lost from error
-        if status == 200:
-            return Reply(content, self.decode(content))
-        if status in RETRIED:
-            unavailable = Unavailable(f"the server kept answering with status {status}")
-            unavailable.passing, unavailable.wait_s = True, _seconds(retry_after)
-            raise unavailable
-        # Some servers repeat the key in their refusal.
-        raise self._dialect.refusal(status, content.replace(self._key, b"***") if self._key else content)
+
+
+def _tokens(body: bytes, max_tokens: int) -> int:
+    """Guess what a request counts for in limits by the minute: providers count all that the reply may have."""
+    return len(body) // BYTES_PER_TOKEN + max_tokens
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
 
 from slmbatch.chat import Completion, Usage
 from slmbatch.engines.wire import Reply, Wire
-from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedOut, Unreachable
+from slmbatch.errors import ConnectionLost, MalformedReply, Refused, RequestError, TimedOut, Unreachable
 from slmbatch.money.prices import Price, from_pico, to_pico
 from slmbatch.run.purse import Purse
 from slmbatch.store.ledger import Paid, Reservation, Settlement, State
@@ -42,6 +43,9 @@ class MeteredWire:
     def decode(self, content: bytes) -> Completion:
         return self._wire.decode(content)
 
+    def turn(self, body: bytes, *, max_tokens: int) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
+        return nullcontext()  # what the ledger remembers needs none: `post` takes it for what must be paid
+
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Answer from the ledger, or pay for one try. Errors say what it cost; in doubt, that's the worst case."""
         key = blake2b(self._address + b"\0" + body, digest_size=KEY_BYTES).digest()
@@ -52,7 +56,10 @@ class MeteredWire:
         self._under_way[key] = asyncio.Event()
         try:
             paid = self._purse.recall(key)
-            return await self._pay(key, body, max_tokens) if paid is None else self._reused(paid)
+            if paid is not None:
+                return self._reused(paid)
+            async with self._wire.turn(body, max_tokens=max_tokens):
+                return await self._pay(key, body, max_tokens)
         finally:
             self._under_way.pop(key).set()
 
@@ -74,7 +81,7 @@ class MeteredWire:
         return replace(reply, usd=from_pico(settlement.spent))
 
     def _failed(self, reservation: Reservation, error: RequestError) -> Settlement:
-        if isinstance(error, MalformedReply):
+        if isinstance(error, MalformedReply | Refused):
             return self._billed(reservation, error.billed, None)
         if isinstance(error, UNKNOWN) and not isinstance(error, Unreachable):
             return _in_doubt(reservation)
