@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-OVERLOADED = frozenset({429, 503, 529})
+TIMED_OUT = 408
+OVERLOADED = frozenset({TIMED_OUT, 429, 503, 529})
 HALF, A_TENTH_LESS = 0.5, 0.9
 SLOW = 2.0  # a mean latency this many times the best one is a queue at the server
 SETTLED = 16  # replies that a mean is taken over, and that are needed before it says anything

@@ -14,7 +14,7 @@ import aiohttp
 
 from slmbatch.chat import Completion
 from slmbatch.engines.dialects import Dialect
-from slmbatch.engines.limits import OVERLOADED, Limiter
+from slmbatch.engines.limits import OVERLOADED, TIMED_OUT, Limiter
 from slmbatch.errors import ConnectionLost, TimedOut, Unavailable, Unreachable
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
@@ -101,9 +101,14 @@ class HttpWire:
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Send once, and read the whole reply."""
         sent = self._limiter.now() if self._limiter else 0.0
-        status, content, headers = await self._exchange(body)
-        retry_s = _seconds(headers.get("Retry-After"))
         tokens = _tokens(body, max_tokens)
+        try:
+            status, content, headers = await self._exchange(body)
+        except TimedOut:
+            if self._limiter:
+                self._limiter.heard(TIMED_OUT, {}, sent=sent, tokens=tokens)
+            raise
+        retry_s = _seconds(headers.get("Retry-After"))
         if self._limiter:
             self._limiter.heard(status, headers, sent=sent, tokens=tokens)
         if status == 200:

@@ -209,9 +209,9 @@ def test_a_request_that_is_given_up_while_it_waits_leaves_its_place() -> None:
     assert asyncio.run(work()) == ["sent", "sent"]
 
 
-def ask(server: Scripted, limits: Limiter, count: int) -> None:
+def ask(server: Scripted, limits: Limiter, count: int, *, timeout_s: float = 10) -> None:
     async def work() -> None:
-        wire = HttpWire(server.url, dialect=OPENAI, key="", timeout_s=10, connections=4, limiter=limits)
+        wire = HttpWire(server.url, dialect=OPENAI, key="", timeout_s=timeout_s, connections=4, limiter=limits)
         client = ChatClient(wire, model="m", dialect=OPENAI, policy=RetryPolicy(5, 30))
         request = Request((Message("user", "hello"),), JsonShape("x", '{"type":"object"}'), 8, 0)
         await client.open()
@@ -230,6 +230,12 @@ def test_a_429_holds_all_requests_for_as_long_as_the_server_says(scripted: Calla
     limits = limiter(clock)
     ask(server, limits, 1)
     assert clock.now == pytest.approx(100.2)
+    assert limits.window.allowed == 4
+
+
+def test_a_server_that_does_not_answer_in_time_is_asked_less_at_once(scripted: Callable[..., Scripted]) -> None:
+    limits = Limiter(8)
+    ask(scripted(Reply(after_s=1.5), completion("{}")), limits, 1, timeout_s=0.2)
     assert limits.window.allowed == 4
 
 
