@@ -16,10 +16,19 @@ from dataclasses import dataclass
 TIMED_OUT = 408
 OVERLOADED = frozenset({TIMED_OUT, 429, 503, 529})
 HALF, A_TENTH_LESS = 0.5, 0.9
-SLOW = 2.0  # a mean latency this many times the best one is a queue at the server
-SETTLED = 16  # replies that a mean is taken over, and that are needed before it says anything
+SLOW = 2.0  # a mean latency this many times the best one is a queue at the server,
+NOTABLE_S = 0.5  # if it is so much longer at least: below that it may as well be this machine
+SETTLED = 64  # replies that a mean is taken over, and that are needed before it says anything
 FORGET = 1.001  # per reply: what was the best latency once needn't stay it, for texts differ
 LONGEST_HOLD_S = 60.0  # what a header says of later than this is asked again by then
+HEADERS = (
+    ("requests", "x-ratelimit-{}-requests"),
+    ("tokens", "x-ratelimit-{}-tokens"),
+    ("requests", "anthropic-ratelimit-requests-{}"),
+    ("tokens", "anthropic-ratelimit-tokens-{}"),
+    ("tokens", "anthropic-ratelimit-input-tokens-{}"),
+    ("tokens", "anthropic-ratelimit-output-tokens-{}"),
+)
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 
@@ -67,7 +76,7 @@ class Window:
         self._mean_s += (now - sent - self._mean_s) / min(self._replies, SETTLED)
         if self._replies >= SETTLED:
             self._best_s = min(self._best_s * FORGET, self._mean_s)
-        if self._mean_s > SLOW * self._best_s:
+        if self._mean_s > max(SLOW * self._best_s, self._best_s + NOTABLE_S):
             self._cut(A_TENTH_LESS, sent, now)
         else:
             self._allowed = min(self._most, self._allowed + 1 / self._allowed)
@@ -98,20 +107,13 @@ class Quota:
 
 def quotas(headers: Mapping[str, str], now: dt.datetime) -> Iterator[tuple[str, Quota]]:
     """Read what reply headers say is left of `requests` and `tokens`, in OpenAI's and in Anthropic's words."""
-    for kind in ("requests", "tokens"):
-        yield from _quota(
-            kind, [f"x-ratelimit-{word}-{kind}" for word in ("limit", "remaining", "reset")], headers, now
-        )
-    for kind in ("requests", "tokens", "input-tokens", "output-tokens"):
-        names = [f"anthropic-ratelimit-{kind}-{word}" for word in ("limit", "remaining", "reset")]
-        yield from _quota(kind.rpartition("-")[2], names, headers, now)
-
-
-def _quota(kind: str, names: list[str], headers: Mapping[str, str], now: dt.datetime) -> Iterator[tuple[str, Quota]]:
-    limit, remaining, reset = (headers.get(name, "") for name in names)
-    reset_s = _seconds(reset, now)
-    if limit.isdecimal() and remaining.isdecimal() and reset_s is not None:
-        yield kind, Quota(int(limit), int(remaining), reset_s)
+    for kind, pattern in HEADERS:
+        limit = headers.get(pattern.format("limit"), "")
+        remaining = headers.get(pattern.format("remaining"), "")
+        if limit.isdecimal() and remaining.isdecimal():
+            reset_s = _seconds(headers.get(pattern.format("reset"), ""), now)
+            if reset_s is not None:
+                yield kind, Quota(int(limit), int(remaining), reset_s)
 
 
 def _seconds(reset: str, now: dt.datetime) -> float | None:

@@ -153,18 +153,26 @@ def test_replies_that_slow_down_take_places_away_and_faster_ones_give_them_back(
     window = Window(20)
     now = rounds(window, 0.2, 20, start=0.0)
     assert window.allowed == 20
-    now = rounds(window, 0.9, 3, start=now)
+    now = rounds(window, 2.0, 5, start=now)
     assert 10 < window.allowed < 20
-    rounds(window, 0.2, 20, start=now)
+    rounds(window, 0.2, 40, start=now)
+    assert window.allowed == 20
+
+
+def test_a_few_slow_replies_or_a_little_noise_change_nothing() -> None:
+    window = Window(20)
+    now = rounds(window, 0.01, 20, start=0.0)
+    now = rounds(window, 0.05, 20, start=now)
+    window.answered(sent=now, now=now + 10)
     assert window.allowed == 20
 
 
 def test_a_server_that_stays_slow_is_taken_as_it_is_in_the_end() -> None:
     window = Window(20)
     now = rounds(window, 0.2, 20, start=0.0)
-    now = rounds(window, 0.9, 20, start=now)
+    now = rounds(window, 2.0, 20, start=now)
     assert window.allowed < 10
-    rounds(window, 0.9, 2000, start=now)
+    rounds(window, 2.0, 2000, start=now)
     assert window.allowed == 20
 
 
