@@ -42,10 +42,10 @@ def parse_spec(text: str) -> EngineSpec:
 class EngineSettings:
     """Limits of one tier. Times are seconds; None means the engine's own default.
 
-    `timeout_s` is for one request, `retry_s` for a request with all its retries. `slots` and `threads` are for engines
-    started here, `threads` for heads too; `embeddings` is the folder of a head's sentence model. `context_tokens` is
-    for prompt and reply together. `requests_per_minute` and `tokens_per_minute` are what a provider allows, None for no
-    such limit. What a model takes and tells is in engines/capabilities.py; what is set here overrides it.
+    `timeout_s` is for one try, `retry_s` for all waits before the retries of a request. `slots` and `threads` are for
+    engines started here, `threads` for heads too; `embeddings` is the folder of a head's sentence model.
+    `context_tokens` is for prompt and reply together. `requests_per_minute` and `tokens_per_minute` are what a provider
+    allows, None for no such limit. What a model takes and tells is in capabilities.py; what is set here overrides it.
     """
 
     key_env: str | None = None

@@ -162,3 +162,20 @@ def test_a_server_without_schemas_is_told_the_schema_in_the_prompt(scripted: Cal
 def test_a_structure_that_an_api_does_not_have_is_refused(spec: str, structure: Any) -> None:
     with pytest.raises(ConfigError, match=f"structure can't be '{structure}'"):
         RemoteEngine(parse_spec(spec), EngineSettings(structure=structure))
+
+
+def test_a_tier_keeps_to_the_requests_per_minute_of_its_table(scripted: Callable[..., Scripted]) -> None:
+    server = scripted(completion("{}"))
+
+    async def work() -> None:
+        engine = RemoteEngine(parse_spec(server.model), EngineSettings(requests_per_minute=1))
+        await engine.start()
+        try:
+            await engine.complete(Request(MESSAGES, SHAPE, 20, 0))
+            with pytest.raises(TimeoutError):  # its turn is in a minute
+                await asyncio.wait_for(engine.complete(Request(MESSAGES, SHAPE, 20, 0)), 0.3)
+        finally:
+            await engine.close()
+
+    asyncio.run(work())
+    assert len(server.asked) == 1
