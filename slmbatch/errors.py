@@ -19,6 +19,7 @@ SlmbatchError                    1
     │   └── ConnectionLost           the connection failed before a whole reply came
     │       └── Unreachable          there never was one: refused, or no such host
     ├── TimedOut                     no reply in time, retries used up
+    ├── Refused                      the model, or a filter around it, declined to answer
     ├── MalformedReply               the server answered with something that isn't a completion
     ├── OverBudget                   its worst case doesn't fit into what --max-usd leaves
     └── Poisoned                     the engine died three times with this row in flight
@@ -123,6 +124,10 @@ class Unreachable(ConnectionLost):
 
 class TimedOut(RequestError):
     kind = "timed_out"
+
+
+class Refused(RequestError):
+    kind = "refused"
 
 
 class MalformedReply(RequestError):

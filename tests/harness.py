@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from slmbatch.types import Document, Page
 
 TESTS = Path(__file__).parent
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 EMBEDDED = "llamacpp:smollm2-135m"
 LABELS = ("card", "account", "transfer", "rate", "app")
 
@@ -43,7 +44,7 @@ class Ran:
 
 def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """This process's environment with changes; None removes a variable. No key of the developer's comes along."""
-    merged: dict[str, str | None] = {**os.environ, "OPENAI_API_KEY": None, **(changes or {})}
+    merged: dict[str, str | None] = {**os.environ, **dict.fromkeys(KEYS), **(changes or {})}
     return {name: value for name, value in merged.items() if value is not None}
 
 

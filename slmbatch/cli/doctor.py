@@ -17,11 +17,11 @@ import typer
 from slmbatch import __version__
 from slmbatch.engines.loaders import HEADS
 from slmbatch.engines.models import EMBEDDINGS, PINNED, embeddings_folder, model_file, models_folder, pull
-from slmbatch.engines.remote import DEFAULT_KEY
 from slmbatch.errors import ConfigError, EngineError, ModelError, UsageError
 from slmbatch.run.config import load_config
 from slmbatch.run.plan import DEFAULT_MODELS, TierPlan, plan_tiers
 
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 LEAST_DISK_BYTES = 200_000_000
 
 
@@ -57,7 +57,6 @@ def doctor_verb(model: str | None, escalate: Sequence[str], config: Path | None,
 def _machine() -> list[Finding]:
     existing = next(folder for folder in (models_folder(), *models_folder().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
-    keys = os.environ.get(DEFAULT_KEY)
     return [
         Finding("slmbatch", True, f"{__version__} on Python {platform.python_version()}, {os.cpu_count()} cores"),
         Finding("disk", free > LEAST_DISK_BYTES, f"{free / 1e9:.1f} GB free at {existing}", needed=True),
@@ -66,7 +65,7 @@ def _machine() -> list[Finding]:
         Finding("GPU", shutil.which("nvidia-smi") is not None, "NVIDIA driver tools on the PATH"),
         Finding("vLLM", _installed("vllm"), "package vllm; not used by this version yet"),
         Finding("OCR", False, "scanned pages are reported as unreadable by this version"),
-        Finding(DEFAULT_KEY, bool(keys), "set" if keys else "not set"),
+        *(Finding(name, bool(os.environ.get(name)), "set" if os.environ.get(name) else "not set") for name in KEYS),
     ]
 
 

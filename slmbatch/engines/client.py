@@ -18,7 +18,7 @@ TIMEOUT_ATTEMPTS = 2  # a request that hung twice hangs again, and may have been
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Bounds by count and by time. `connections`: whether a lost one is tried again."""
+    """Bounds by count and by the time of all waits. `connections`: whether a lost one is tried again."""
 
     attempts: int
     total_s: float
@@ -42,18 +42,18 @@ class ChatClient:
     async def complete(self, request: Request) -> Completion:
         """Return the completion, or raise the RequestError that became final."""
         body = self._encoder.body(request)
-        clock = asyncio.get_running_loop().time
-        started, tries, timeouts, usd = clock(), 0, 0, Decimal(0)
+        waited_s, tries, timeouts, usd = 0.0, 0, 0, Decimal(0)
         while True:
             try:
-                reply = await self._wire.post(body, max_tokens=request.max_tokens)
+                async with self._wire.turn(body, max_tokens=request.max_tokens):
+                    reply = await self._wire.post(body, max_tokens=request.max_tokens)
             except RequestError as error:
                 tries += error.tries
                 timeouts += isinstance(error, TimedOut)
                 usd += error.usd
                 wait_s = _backoff(tries) if error.wait_s is None else error.wait_s
-                spent_s = clock() - started
-                exhausted = tries >= self._policy.attempts or spent_s + wait_s > self._policy.total_s
+                waited_s += wait_s
+                exhausted = tries >= self._policy.attempts or waited_s > self._policy.total_s
                 if exhausted or timeouts >= TIMEOUT_ATTEMPTS or not self._may_pass(error):
                     error.tries, error.usd = tries, usd
                     raise

@@ -27,7 +27,7 @@ def _llamacpp(
     return LlamaCppEngine(model_file(spec.model, download=download), settings, log=log)
 
 
-def _openai(
+def _remote(
     spec: EngineSpec,
     settings: EngineSettings,
     *,
@@ -43,7 +43,8 @@ def _openai(
 Loader: TypeAlias = Callable[..., Engine]
 ENGINES: dict[str, Loader] = {
     "llamacpp": _llamacpp,  # embedded: a GGUF file, served in a child process
-    "openai": _openai,  # any server that speaks OpenAI chat completions
+    "openai": _remote,  # any server that speaks OpenAI chat completions
+    "anthropic": _remote,  # any server that speaks Anthropic's Messages API
 }
 HEADS = frozenset({"head", "rules"})  # answered in this process, by slmbatch.heads
 LOCAL = frozenset({"llamacpp"}) | HEADS

@@ -1,12 +1,15 @@
-"""Any server that is already running and speaks OpenAI chat completions, paid or not."""
+"""Any server that is already running and speaks OpenAI chat completions or Anthropic messages, paid or not."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from slmbatch.chat import Capabilities, Completion, Request
+from slmbatch.engines.capabilities import Model, model_of, provider_of
 from slmbatch.engines.client import ChatClient, RetryPolicy
-from slmbatch.engines.dialects import COMPATIBLE, OPENAI
+from slmbatch.engines.dialects import COMPATIBLE, Dialect, MessagesDialect
+from slmbatch.engines.limits import Limiter
 from slmbatch.engines.settings import EngineSettings, EngineSpec
 from slmbatch.engines.wire import LOOPBACK, HttpWire, Meter
 from slmbatch.errors import (
@@ -21,8 +24,7 @@ from slmbatch.errors import (
     Unreachable,
 )
 
-DEFAULT_URL = "https://api.openai.com/v1"
-DEFAULT_KEY = "OPENAI_API_KEY"
+API = "/v1"  # below the addresses of the providers that are known by name
 CONCURRENCY, TIMEOUT_S = 32, 120.0
 REFUSALS = 3  # requests that used up their retries on connections, before the first answer ever
 FAILURES = 50  # requests in a row that failed for good, whatever came before: going on would fail the whole run
@@ -40,17 +42,26 @@ class RemoteEngine:
         self._failures = 0
         connections = settings.concurrency or CONCURRENCY
         self.concurrency = settings.batch_rows if settings.batch else connections
-        top = OPENAI.top_logprobs if settings.top_logprobs is None else settings.top_logprobs
+        model = model_of(spec, settings)
+        self._reasoning_tokens = model.reasoning_tokens
         self.capabilities = Capabilities(
-            choice=False, top_logprobs=top, raw_logprobs=False, context_tokens=settings.context_tokens
+            choice=False,
+            top_logprobs=model.top_logprobs,
+            raw_logprobs=False,
+            context_tokens=model.context_tokens,
         )
-        dialect = COMPATIBLE if spec.url else OPENAI
+        dialect = _dialect(spec, model)
         wire = HttpWire(
-            spec.url or DEFAULT_URL,
+            spec.url or f"{provider_of(spec).url}{API}",
             dialect=dialect,
             key=_key(spec, settings),
             timeout_s=settings.timeout_s or TIMEOUT_S,
             connections=connections,
+            limiter=Limiter(
+                connections,
+                requests_per_minute=settings.requests_per_minute,
+                tokens_per_minute=settings.tokens_per_minute,
+            ),
         )
         self._client = ChatClient(
             meter(wire) if meter else wire,
@@ -65,7 +76,8 @@ class RemoteEngine:
     async def complete(self, request: Request) -> Completion:
         """Answer one request. Raises EngineError for a server that is of no use to any row (see `_dead`)."""
         try:
-            completion = await self._client.complete(request)
+            roomy = replace(request, max_tokens=request.max_tokens + self._reasoning_tokens)
+            completion = await self._client.complete(roomy)
         except (Rejected, Unavailable, TimedOut) as error:
             self._failures += 1
             if self._dead(error):
@@ -96,20 +108,39 @@ class RemoteEngine:
         await self._client.close()
 
 
+def _dialect(spec: EngineSpec, model: Model) -> Dialect:
+    """The language of the engine, as this model takes it. Raises ConfigError for a structure that it doesn't have."""
+    if model.structure == ("object" if spec.engine == "anthropic" else "tool"):
+        remedy = "Set structure to schema or tool." if spec.engine == "anthropic" else "Set it to schema or object."
+        raise ConfigError(f"{spec}: structure can't be {model.structure!r} there.", remedy)
+    if spec.engine == "anthropic":
+        return MessagesDialect(model)
+    return replace(
+        COMPATIBLE,
+        top_logprobs=model.top_logprobs,
+        max_tokens=model.max_tokens_field,
+        schema=model.structure == "schema",
+        temperature=model.temperature,
+        seed=model.seed,
+        effort=model.effort,
+    )
+
+
 def _key(spec: EngineSpec, settings: EngineSettings) -> str:
-    """The key, or nothing. Only the default address, or a named variable, makes a missing key an error.
+    """The key, or nothing. Only a known provider, or a named variable, makes a missing key an error.
 
     Over plain http to another machine a key is sent only when its variable was named for this tier.
     """
     if settings.key_env is None and spec.url and not spec.url.startswith(("https://", *LOOPBACK)):
         return ""
-    key = os.environ.get(settings.key_env or DEFAULT_KEY, "").strip()
+    provider = provider_of(spec)
+    variable = settings.key_env or provider.key_env
+    key = os.environ.get(variable, "").strip()
     if not key.isprintable():
-        variable = settings.key_env or DEFAULT_KEY
         raise ConfigError(f"{spec}: {variable} holds control characters.", "Export the key itself, on one line.")
-    if not key and (settings.key_env or spec.url is None):
+    if not key and (settings.key_env or provider.name):
         raise ConfigError(
-            f"{spec}: the environment variable {settings.key_env or DEFAULT_KEY} is not set.",
+            f"{spec}: the environment variable {variable} is not set.",
             "Export it, or name another one as key_env in the tier's table of the configuration file.",
         )
     return key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from slmbatch.errors import ConfigError
 
@@ -29,7 +30,7 @@ def parse_spec(text: str) -> EngineSpec:
     model, at, url = rest.partition("@http")
     if at and "@" in url.partition("/")[0] + url.removeprefix("s").removeprefix("://").partition("/")[0]:
         raise ConfigError("The address of a tier holds a user name or password.", "Name a variable as key_env instead.")
-    if engine == "openai" and "@" in model[1:]:
+    if engine in {"openai", "anthropic"} and "@" in model[1:]:
         remedy = f"Write {engine}:{model.partition('@')[0]}@http://{model.rpartition('@')[2]}, or https."
         raise ConfigError(f"{text!r}: the address after @ doesn't begin with http:// or https://.", remedy)
     if not (engine and colon and model):
@@ -41,10 +42,12 @@ def parse_spec(text: str) -> EngineSpec:
 class EngineSettings:
     """Limits of one tier. Times are seconds; None means the engine's own default.
 
-    `timeout_s` is for one request, `retry_s` for a request with all its retries. `slots` and `threads` are for engines
-    started here, `threads` for heads too; `embeddings` is the folder of a head's sentence model. `context_tokens` is
-    for prompt and reply together. `batch`: ask through the provider's batch endpoint, with at most `batch_rows` rows
-    waiting, polling after `batch_poll_s` for the first time; `batch_wait_h` hours later what is left is asked online.
+    `timeout_s` is for one try, `retry_s` for all waits before the retries of a request. `slots` and `threads` are for
+    engines started here, `threads` for heads too; `embeddings` is the folder of a head's sentence model.
+    `context_tokens` is for prompt and reply together. `requests_per_minute` and `tokens_per_minute` are what a provider
+    allows, None for no such limit. What a model takes and tells is in capabilities.py; what is set here overrides it.
+    `batch`: ask through the provider's batch endpoint, with at most `batch_rows` rows waiting, polling after
+    `batch_poll_s` for the first time; `batch_wait_h` hours later what is left is asked online.
     """
 
     key_env: str | None = None
@@ -61,3 +64,11 @@ class EngineSettings:
     batch_rows: int = 10_000
     batch_poll_s: float = 30.0
     batch_wait_h: float | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    structure: Literal["schema", "object", "tool"] | None = None
+    max_tokens_field: str | None = None
+    temperature: bool | None = None
+    seed: bool | None = None
+    reasoning_tokens: int | None = None
+    effort: str | None = None

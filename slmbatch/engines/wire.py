@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -13,9 +14,11 @@ import aiohttp
 
 from slmbatch.chat import Completion
 from slmbatch.engines.dialects import Dialect
+from slmbatch.engines.limits import OVERLOADED, TIMED_OUT, Limiter
 from slmbatch.errors import ConnectionLost, RequestError, TimedOut, Unavailable, Unreachable
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+BYTES_PER_TOKEN = 4  # of a body, about: counted right when the reply tells
 BULK_S = 900.0  # for files of batches, which may hold 100 MB
 LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
@@ -38,6 +41,9 @@ class Wire(Protocol):
 
     async def open(self) -> None: ...
 
+    def turn(self, body: bytes, *, max_tokens: int) -> AbstractAsyncContextManager[None]:
+        """Wait until this may be sent; `post` stands within it."""
+
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Send once; `max_tokens` bounds the reply. Raises the RequestError that this try ended with."""
 
@@ -48,9 +54,21 @@ class Wire(Protocol):
 
 
 class HttpWire:
-    """Posts to a server at `base`, in its dialect. The key appears in headers only; `timeout_s` is for each try."""
+    """Posts to a server at `base`, in its dialect, no faster than the limiter allows.
 
-    def __init__(self, base: str, *, dialect: Dialect, key: str, timeout_s: float, connections: int) -> None:
+    The key appears in headers only; `timeout_s` is for each try, without its waiting for a turn.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        dialect: Dialect,
+        key: str,
+        timeout_s: float,
+        connections: int,
+        limiter: Limiter | None = None,
+    ) -> None:
         self._base = base
         self.url = base + dialect.path
         self._dialect = dialect
@@ -58,6 +76,7 @@ class HttpWire:
         self._key = key.encode()
         self._timeout_s = timeout_s
         self._connections = connections
+        self._limiter = limiter
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -74,26 +93,46 @@ class HttpWire:
     def decode(self, content: bytes) -> Completion:
         return self._dialect.decode(content)
 
-    async def post(self, body: bytes, *, max_tokens: int) -> Reply:  # noqa: ARG002
+    def turn(self, body: bytes, *, max_tokens: int) -> AbstractAsyncContextManager[None]:
+        return self._limiter.turn(_tokens(body, max_tokens)) if self._limiter else nullcontext()
+
+    async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Send once, and read the whole reply."""
-        return self.read(*await self._exchange("POST", self.url, body, self._timeout_s))
+        sent = self._limiter.now() if self._limiter else 0.0
+        tokens = _tokens(body, max_tokens)
+        try:
+            status, content, headers = await self._exchange("POST", self.url, body, self._timeout_s)
+        except TimedOut:
+            if self._limiter:
+                self._limiter.heard(TIMED_OUT, {}, sent=sent, tokens=tokens)
+            raise
+        retry_s = _seconds(headers.get("Retry-After"))
+        if self._limiter:
+            self._limiter.heard(status, headers, sent=sent, tokens=tokens)
+            if status in OVERLOADED:
+                self._limiter.hold(retry_s or 0.0)
+        reply = self.read(status, content, retry_s)
+        if self._limiter and (usage := reply.completion.usage).input_tokens:
+            self._limiter.used(usage.input_tokens + usage.output_tokens, instead_of=tokens)
+        return reply
 
     async def call(self, method: str, path: str, data: bytes | aiohttp.FormData | None = None) -> bytes:
         """Send something else than a question, to a path below the base address; returns the body of a 200."""
-        status, content, retry_after = await self._exchange(method, self._base + path, data, BULK_S)
+        status, content, headers = await self._exchange(method, self._base + path, data, BULK_S)
         if status != 200:
-            raise self._error(status, content, retry_after)
+            raise self._error(status, content, _seconds(headers.get("Retry-After")))
         return content
 
-    def read(self, status: int, content: bytes, retry_after: str | None = None) -> Reply:
+    def read(self, status: int, content: bytes, retry_s: float | None = None) -> Reply:
         """Read an answer to a question. Raises the RequestError that it is."""
         if status != 200:
-            raise self._error(status, content, retry_after)
+            raise self._error(status, content, retry_s)
         return Reply(content, self.decode(content))
 
     async def _exchange(
         self, method: str, url: str, data: bytes | aiohttp.FormData | None, timeout_s: float
-    ) -> tuple[int, bytes, str | None]:
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        """Return status, content and headers of what the server answers."""
         assert self._session is not None, "open() comes first"
         if self._session.closed:  # a supervised server was restarted while this request waited to be sent again
             raise ConnectionLost("the server that was asked is gone")
@@ -101,7 +140,7 @@ class HttpWire:
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             async with self._session.request(method, url, data=data, headers=json, timeout=timeout) as response:
-                return response.status, await response.read(), response.headers.get("Retry-After")
+                return response.status, await response.read(), response.headers
         except TimeoutError as error:
             late = TimedOut(f"no reply within {timeout_s:g} s")
             late.passing = True
@@ -112,16 +151,21 @@ class HttpWire:
             lost.passing = True
             raise lost from error
 
-    def _error(self, status: int, content: bytes, retry_after: str | None) -> RequestError:
+    def _error(self, status: int, content: bytes, retry_s: float | None) -> RequestError:
         if status in RETRIED:
             unavailable = Unavailable(f"the server kept answering with status {status}")
-            unavailable.passing, unavailable.wait_s = True, _seconds(retry_after)
+            unavailable.passing, unavailable.wait_s = True, retry_s
             return unavailable
         # Some servers repeat the key in their refusal.
         return self._dialect.refusal(status, content.replace(self._key, b"***") if self._key else content)
 
 
 Meter: TypeAlias = Callable[[HttpWire], Wire]  # puts what counts money before a wire
+
+
+def _tokens(body: bytes, max_tokens: int) -> int:
+    """Guess what a request counts for in limits by the minute: providers count all that the reply may have."""
+    return len(body) // BYTES_PER_TOKEN + max_tokens
 
 
 def _seconds(retry_after: str | None) -> float | None:

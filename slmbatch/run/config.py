@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -53,6 +54,14 @@ class TierTable(BaseModel):
     batch_rows: int = Field(default=10_000, ge=1, le=100_000)
     batch_poll_s: float = Field(default=30.0, gt=0)
     batch_wait_h: float | None = Field(default=None, gt=0)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    structure: Literal["schema", "object", "tool"] | None = None
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
+    temperature: bool | None = None
+    seed: bool | None = None
+    reasoning_tokens: int | None = Field(default=None, ge=0, le=1_000_000)
+    effort: str | None = None
     usd_per_hour: Decimal | None = Field(default=None, ge=0)
     price: PriceTable | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
@@ -55,6 +56,9 @@ class MeteredWire:
     def decode(self, content: bytes) -> Completion:
         return self._wire.decode(content)
 
+    def turn(self, body: bytes, *, max_tokens: int) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
+        return nullcontext()  # what the ledger remembers needs none: who pays takes it
+
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Answer from the ledger, or pay."""
         key = blake2b(self._address + b"\0" + body, digest_size=KEY_BYTES).digest()
@@ -90,7 +94,11 @@ class OnlinePayer:
         """Nothing waits."""
 
     async def pay(self, key: bytes, body: bytes, max_tokens: int) -> Reply:
-        """Reserve the worst case, send, settle."""
+        """Wait for a turn, reserve the worst case, send, settle."""
+        async with self._wire.turn(body, max_tokens=max_tokens):
+            return await self._pay(key, body, max_tokens)
+
+    async def _pay(self, key: bytes, body: bytes, max_tokens: int) -> Reply:
         worst = self._price.worst(input_tokens=len(body), output_tokens=max_tokens)  # a token is at least one byte
         reservation = await self._purse.reserve(key, self._tier, worst)
         try:

@@ -105,6 +105,11 @@ def _identity(tier: TierPlan, task: Task) -> str:
     changing = {
         "context_tokens": settings.context_tokens,
         "top_logprobs": settings.top_logprobs,
+        "structure": settings.structure,
+        "temperature": settings.temperature,
+        "seed": settings.seed,
+        "reasoning_tokens": settings.reasoning_tokens,
+        "effort": settings.effort,
         "embeddings": settings.embeddings,
         "bytes": file.stat().st_size if tier.local and file.is_file() else None,
         "sha256": _content(tier, task),

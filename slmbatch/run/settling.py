@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slmbatch.chat import Usage
-from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedOut, Unreachable
+from slmbatch.errors import ConnectionLost, MalformedReply, Refused, RequestError, TimedOut, Unreachable
 from slmbatch.money.prices import Price, to_pico
 from slmbatch.store.entries import Reservation, Settlement, State
 
@@ -19,7 +19,7 @@ def billed(reservation: Reservation, price: Price, usage: Usage, reply: bytes | 
 
 def failed(reservation: Reservation, price: Price, error: RequestError) -> Settlement:
     """Settle a request that ended with this error."""
-    if isinstance(error, MalformedReply):
+    if isinstance(error, MalformedReply | Refused):
         return billed(reservation, price, error.billed, None)
     if isinstance(error, UNKNOWN) and not isinstance(error, Unreachable):
         return in_doubt(reservation)

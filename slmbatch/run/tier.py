@@ -83,6 +83,8 @@ class Tier:
         except Exception as error:  # the rim: a bug of ours costs this attempt only, and is recorded in its row
             log.exception("internal error", extra={"facts": {"document": document.id}})
             return None, "internal", f"{type(error).__name__}: {error}"
+        if answer is None and completion.cut_short:
+            return None, "cut_short", f"the reply breaks off before it answers: {completion.text[:EXCERPT]!r}"
         if answer is None:
             return None, "unusable_reply", f"the reply answers nothing: {completion.text[:EXCERPT]!r}"
         return answer, None, None

@@ -104,3 +104,13 @@ def test_no_download_without_the_model_says_what_to_do(tmp_path: Path, damaged: 
     assert what == "slmbatch: The model smollm2-135m is not on this machine and --no-download is set."
     assert "slmbatch models pull" in remedy
     assert str(models) in remedy
+
+
+def test_a_claude_tier_wants_its_key() -> None:
+    tier = ("doctor", "--escalate", "anthropic:claude-haiku-4-5")
+    without = slmbatch(*tier)
+    assert without.code == 1
+    assert "ANTHROPIC_API_KEY is not set" in without.out
+    told = slmbatch(*tier, env={"ANTHROPIC_API_KEY": "sk-ant-secret"})
+    assert told.code == 0, told.err
+    assert "sk-ant" not in told.out + told.err

@@ -214,7 +214,7 @@ def test_a_refusal_is_final(scripted: Callable[..., Scripted], status: int, body
         '{"choices":[]}',
         '{"choices":[{"message":{"content":"a"}',
         '{"choices":[{"message":{"content":3}}]}',
-        completion(None, refusal="I can't help with that.").body,
+        completion(None, tool_calls=[{"id": "c", "type": "function"}]).body,
     ],
 )
 def test_a_reply_that_is_no_completion_is_malformed_and_final(scripted: Callable[..., Scripted], body: str) -> None:

@@ -73,3 +73,41 @@ def test_a_tier_named_twice_is_refused() -> None:
 def test_a_tier_that_is_no_engine_and_model_is_refused(spec: str) -> None:
     with pytest.raises(ConfigError, match="is not ENGINE:MODEL"):
         plan_tiers(spec, (), load_config(None), default="head")
+
+
+def test_a_known_model_has_its_providers_price_whichever_engine_asks_it() -> None:
+    named = ["anthropic:claude-haiku-4-5", "openai:gpt-5-mini", "openai:mistral-small-2603@https://api.mistral.ai/v1"]
+    _, *tiers = plan_tiers(None, named, load_config(None), default="head")
+    for tier, provider in zip(tiers, ("anthropic", "openai", "mistral"), strict=True):
+        assert tier.price.known
+        assert f"list price of {provider}/" in tier.price.source
+
+
+def test_what_a_model_takes_is_overridden_by_its_table(tmp_path: Path) -> None:
+    config = load_config(
+        written(
+            tmp_path,
+            """
+            [tier."openai:gpt-5-mini"]
+            requests_per_minute = 500
+            tokens_per_minute = 200000
+            structure = "object"
+            max_tokens_field = "max_tokens"
+            temperature = true
+            seed = true
+            reasoning_tokens = 512
+            effort = "low"
+            """,
+        )
+    )
+    settings = plan_tiers("openai:gpt-5-mini", (), config, default="head")[0].settings
+    assert (settings.requests_per_minute, settings.tokens_per_minute) == (500, 200_000)
+    assert (settings.structure, settings.max_tokens_field) == ("object", "max_tokens")
+    assert (settings.temperature, settings.seed, settings.reasoning_tokens) == (True, True, 512)
+    assert settings.effort == "low"
+
+
+@pytest.mark.parametrize("line", ["requests_per_minute = 0", 'structure = "xml"', "reasoning_tokens = -1"])
+def test_a_limit_that_makes_no_sense_is_refused(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ConfigError, match=line.partition(" ")[0]):
+        load_config(written(tmp_path, f'[tier."openai:gpt-5-mini"]\n{line}\n'))

@@ -2,5 +2,6 @@
 
 from slmbatch.engines.dialects.chat import COMPATIBLE, LLAMACPP, OPENAI, ChatDialect
 from slmbatch.engines.dialects.dialect import Dialect, Encoder
+from slmbatch.engines.dialects.messages import MessagesDialect
 
-__all__ = ["COMPATIBLE", "LLAMACPP", "OPENAI", "ChatDialect", "Dialect", "Encoder"]
+__all__ = ["COMPATIBLE", "LLAMACPP", "OPENAI", "ChatDialect", "Dialect", "Encoder", "MessagesDialect"]

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from slmbatch.chat import NO_USAGE, Choice, Completion, Request, Shape, Token, Usage
-from slmbatch.errors import ContextTooLong, Forbidden, MalformedReply, Rejected, RequestError
+from slmbatch.chat import NO_USAGE, Choice, Completion, JsonShape, Request, Shape, Token, Usage
+from slmbatch.errors import ContextTooLong, Forbidden, MalformedReply, Refused, Rejected, RequestError
 from slmbatch.tasks.grammar import grammar
 
 SEED = 20_240_229  # any constant: the same question gets the same answer where a server honours it
-CONTEXT_ERRORS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+CONTEXT_ERRORS = frozenset({"exceed_context_size_error", "context_length_exceeded", "request_too_large"})
 FORBIDDEN = frozenset({401, 403, 404})
 ERROR_EXCERPT = 200
 
@@ -23,13 +23,18 @@ class ChatDialect:
     """What one family of these servers takes and tells.
 
     `grammar`: takes GBNF (else `response_format`). `top_logprobs` is the most it tells. `max_tokens` is the name of
-    that field, `unsupported` the schema keywords that strict decoding refuses.
+    that field, `unsupported` the schema keywords that strict decoding refuses. `schema`: takes one (else it is part of
+    the prompt). `temperature` and `seed`: takes these. `effort`: how much to reason, None as the model does by itself.
     """
 
     grammar: bool
     top_logprobs: int
     max_tokens: str = "max_tokens"
     unsupported: frozenset[str] = frozenset()
+    schema: bool = True
+    temperature: bool = True
+    seed: bool = True
+    effort: str | None = None
     path: str = "/chat/completions"
 
     def headers(self, key: str) -> Mapping[str, str]:
@@ -42,7 +47,7 @@ class ChatDialect:
         return _decode(content)
 
     def refusal(self, status: int, content: bytes) -> RequestError:
-        return _refusal(status, content)
+        return refusal(status, content)
 
 
 LLAMACPP = ChatDialect(grammar=True, top_logprobs=200)
@@ -59,16 +64,24 @@ class ChatEncoder:
         self._shapes: dict[Shape, dict[str, Any]] = {}
 
     def body(self, request: Request) -> bytes:
+        dialect = self._dialect
         fields: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "temperature": 0,
-            "seed": SEED,
-            self._dialect.max_tokens: request.max_tokens,
+            dialect.max_tokens: request.max_tokens,
         }
-        if request.top_logprobs:
+        if dialect.temperature:
+            fields["temperature"] = 0
+        if dialect.seed:
+            fields["seed"] = SEED
+        if dialect.effort:
+            fields["reasoning_effort"] = dialect.effort
+        if top := min(request.top_logprobs, dialect.top_logprobs):
             fields["logprobs"] = True
-            fields["top_logprobs"] = min(request.top_logprobs, self._dialect.top_logprobs)
+            fields["top_logprobs"] = top
+        if isinstance(request.shape, JsonShape) and not dialect.schema:
+            wanted = f"Reply with JSON of this schema and nothing else: {request.shape.schema}"
+            fields["messages"].insert(0, {"role": "system", "content": wanted})
         return msgspec.json.encode(fields | self._shape(request.shape))
 
     def _shape(self, shape: Shape) -> dict[str, Any]:
@@ -80,22 +93,24 @@ class ChatEncoder:
         if self._dialect.grammar:
             return {"grammar": grammar(shape)}
         assert not isinstance(shape, Choice)  # the task asks such engines for JSON
-        reduced = _without(msgspec.json.decode(shape.schema), self._dialect.unsupported)
+        if not self._dialect.schema:
+            return {"response_format": {"type": "json_object"}}
+        reduced = without(msgspec.json.decode(shape.schema), self._dialect.unsupported)
         schema = {"name": shape.name, "strict": True, "schema": reduced}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def _without(schema: Any, keywords: frozenset[str]) -> Any:
+def without(schema: Any, keywords: frozenset[str]) -> Any:
     """Drop keywords at every depth. Property names are never among them: they stand a level deeper."""
     if isinstance(schema, list):
-        return [_without(one, keywords) for one in schema]
+        return [without(one, keywords) for one in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {key: value for key, value in schema.items() if key not in keywords}
     return {
-        key: {name: _without(one, keywords) for name, one in value.items()}
+        key: {name: without(one, keywords) for name, one in value.items()}
         if key == "properties"
-        else _without(value, keywords)
+        else without(value, keywords)
         for key, value in kept.items()
     }
 
@@ -119,6 +134,7 @@ class _Logprobs(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     content: str | None = None
+    refusal: str | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -127,14 +143,22 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Details(msgspec.Struct):
+class _InputDetails(msgspec.Struct):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    prompt_tokens_details: _Details | None = None
+    total_tokens: int = 0
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek
 
 
 class _Reply(msgspec.Struct):
@@ -152,16 +176,17 @@ def _decode(body: bytes) -> Completion:
     except (msgspec.MsgspecError, IndexError) as error:
         raise MalformedReply(f"the server's reply is not a chat completion: {error}") from error
     usage = _counted(reply.usage)
-    if choice.message.content is None:
-        textless = MalformedReply("the server's reply has no text (refused, or a tool call)")
-        textless.billed = usage
-        raise textless
+    cut_short = choice.finish_reason == "length"
+    if choice.message.refusal or choice.finish_reason == "content_filter":
+        raise _billed(Refused("the model, or a filter after it, declined to answer"), usage)
+    if choice.message.content is None and not cut_short:  # reasoning may use up all that was allowed
+        raise _billed(MalformedReply("the server's reply has no text (a tool call?)"), usage)
     logprobs = choice.logprobs.content if choice.logprobs else None
     return Completion(
-        text=choice.message.content,
+        text=choice.message.content or "",
         tokens=None if logprobs is None else tuple(_token(entry) for entry in logprobs),
         usage=usage,
-        cut_short=choice.finish_reason == "length",
+        cut_short=cut_short,
     )
 
 
@@ -169,11 +194,25 @@ def _token(entry: _Entry) -> Token:
     return Token(entry.data(), entry.logprob, tuple((one.data(), one.logprob) for one in entry.top_logprobs or ()))
 
 
+def _billed(error: RequestError, usage: Usage) -> RequestError:
+    error.billed = usage
+    return error
+
+
 def _counted(usage: _Usage | None) -> Usage:
+    """Read a usage. Where the total counts more than prompt and completion (xAI, Gemini), the rest is reasoning."""
     if usage is None:
         return NO_USAGE
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
-    return Usage(usage.prompt_tokens, cached or 0, usage.completion_tokens)
+    read = usage.prompt_tokens_details or _InputDetails()
+    reasoned = (usage.completion_tokens_details or _OutputDetails()).reasoning_tokens or 0
+    output = max(usage.completion_tokens, usage.total_tokens - usage.prompt_tokens)
+    return Usage(
+        input_tokens=usage.prompt_tokens,
+        cached_tokens=read.cached_tokens or usage.prompt_cache_hit_tokens or 0,
+        output_tokens=output,
+        cache_write_tokens=read.cache_write_tokens or 0,
+        reasoning_tokens=max(reasoned, output - usage.completion_tokens),
+    )
 
 
 class _Error(msgspec.Struct):
@@ -186,7 +225,8 @@ class _Refusal(msgspec.Struct):
     error: _Error
 
 
-def _refusal(status: int, body: bytes) -> RequestError:
+def refusal(status: int, body: bytes) -> RequestError:
+    """Translate an error status; Anthropic's errors have the same fields."""
     try:
         error = msgspec.json.decode(body, type=_Refusal).error
     except msgspec.MsgspecError:
