@@ -68,12 +68,12 @@ class ChatEncoder:
         fields: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            dialect.max_tokens: request.max_tokens,
         }
         if dialect.temperature:
             fields["temperature"] = 0
         if dialect.seed:
             fields["seed"] = SEED
+        fields[dialect.max_tokens] = request.max_tokens
         if dialect.effort:
             fields["reasoning_effort"] = dialect.effort
         if top := min(request.top_logprobs, dialect.top_logprobs):
