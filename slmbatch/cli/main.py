@@ -11,6 +11,7 @@ import typer
 
 from slmbatch import __version__
 from slmbatch.cli import options as o
+from slmbatch.cli.models import models
 from slmbatch.errors import Interrupted, SlmbatchError
 
 app = typer.Typer(
@@ -20,7 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Classify and extract from piles of documents with the smallest model that can be trusted.",
 )
-models = typer.Typer(no_args_is_help=True, help="The embedded models: list them, or fetch them.", rich_markup_mode=None)
 app.add_typer(models, name="models")
 
 
@@ -180,16 +180,20 @@ def label(  # noqa: PLR0917
 
 
 @app.command()
-def report(
+def report(  # noqa: PLR0917
     out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
     gold: Annotated[Path | None, typer.Option("--gold", help="Expected answers to compare with.")] = None,
+    volume: o.Volume = None,
+    compare_to: o.CompareTo = None,
+    price: o.Prices = None,
+    html: o.Html = False,
     json_: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
     """Print a run's report again."""
-    from slmbatch.cli.verbs import report_verb
+    from slmbatch.cli.report import ReportFlags, report_verb
 
-    report_verb(out, gold, json_=json_)
+    report_verb(out, ReportFlags(gold, volume, compare_to, price or [], html, json_))
 
 
 @app.command()
@@ -204,25 +208,6 @@ def doctor(
     from slmbatch.cli.doctor import doctor_verb
 
     doctor_verb(model, escalate or [], config, json_=json_)
-
-
-@models.command("list")
-def models_list(json_: o.Json = False) -> None:
-    """Show the pinned models: where they are, size, licence, SHA-256."""
-    from slmbatch.cli.doctor import list_models
-
-    list_models(json_=json_)
-
-
-@models.command("pull")
-def models_pull(
-    names: Annotated[list[str] | None, typer.Argument(help="Names from `models list`; all of them if none.")] = None,
-    debug: o.Debug = False,
-) -> None:
-    """Fetch pinned models that are missing, and check them."""
-    from slmbatch.cli.doctor import pull_models
-
-    pull_models(names or [])
 
 
 def main() -> None:
