@@ -214,12 +214,19 @@ def _pace(sessions: Sequence[Mapping[str, Any]]) -> list[Element]:
         for session in sessions
     ]
     told = "; ".join(f"session of {row[0]} UTC: {row[2]} rows in {row[1]} s" for row in rows)
-    plot = steps("Throughput over time", told, runs, unit="s")
+    unit, length_s = _unit(sum(session["wall_s"] for session in sessions))
+    scaled = [[(start / length_s, end / length_s, height) for start, end, height in run] for run in runs]
+    plot = steps("Throughput over time", told, scaled, unit=unit)
     return [
         element("h2", "Throughput over time"),
         element("p", "Rows settled per second of work, sessions one after the other.", class_="soft"),
         element("figure", plot, _details(table(["Began (UTC)", "Seconds", "Rows", "Rows/s"], rows))),
     ]
+
+
+def _unit(seconds: float) -> tuple[str, float]:
+    """The unit of time that a span of so many seconds is read in, and its seconds."""
+    return ("h", 3600.0) if seconds > 3 * 3600 else ("min", 60.0) if seconds > 180 else ("s", 1.0)
 
 
 def _steps(session: Mapping[str, Any], begin: float) -> list[tuple[float, float, float]]:

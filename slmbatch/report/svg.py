@@ -68,7 +68,7 @@ def steps(title: str, told: str, runs: Sequence[Sequence[tuple[float, float, flo
     end = max((run[-1][1] for run in runs if run), default=0.0) or 1.0
     frame = _Frame(end, max((height for run in runs for _, _, height in run), default=0.0))
     step = _step(end, 6)
-    drawn = frame.axes([(at * step, f"{at * step:g} {unit}") for at in range(int(end / step) + 1)])
+    drawn = frame.axes([(at * step, f"{_figure(at * step)} {unit}") for at in range(int(end / step) + 1)])
     for number, run in enumerate(run for run in runs if run):
         path = [f"M{frame.x(run[0][0]):.1f} {frame.y(0):.1f}"]
         path += [f"V{frame.y(height):.1f}H{frame.x(to):.1f}" for _, to, height in run]
@@ -88,18 +88,19 @@ class _Frame:
         return LEFT + value / self.right * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
+        return TOP + PLOT * (1 - value / self.ticks()[-1])
+
+    def ticks(self) -> list[float]:
+        """Round heights from 0 to the first that nothing exceeds."""
         step = _step(self.top, 4)
-        return TOP + PLOT * (1 - value / (math.ceil(self.top / step) * step))
+        return [at * step for at in range(max(1, math.ceil(self.top / step)) + 1)]
 
     def axes(self, marks: Sequence[tuple[float, str]]) -> list[Element]:
         drawn: list[Element] = []
-        step = _step(self.top, 4)
-        for at in range(math.ceil(self.top / step) + 1):
-            y = self.y(at * step)
+        for tick in self.ticks():
+            y = self.y(tick)
             drawn.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=_fixed(y), y2=_fixed(y), class_="grid"))
-            drawn.append(
-                element("text", f"{at * step:,g}", x=LEFT - 8, y=_fixed(y + 4), class_="tick", text_anchor="end")
-            )
+            drawn.append(element("text", _figure(tick), x=LEFT - 8, y=_fixed(y + 4), class_="tick", text_anchor="end"))
         for value, told in marks:
             anchor = "end" if self.x(value) > WIDTH - 30 else "middle"
             x = WIDTH - RIGHT if anchor == "end" else self.x(value)
@@ -127,6 +128,10 @@ def _step(most: float, most_marks: int) -> float:
 def _box(kind: str, x: float, y: float, width: float, height: float) -> Element:
     place = {"x": _fixed(x), "y": _fixed(y), "width": _fixed(width), "height": _fixed(height)}
     return element("rect", **place, class_=kind)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:g}"
 
 
 def _fixed(value: float) -> str:
