@@ -35,7 +35,7 @@ WORK = {
 }
 STATUSES = {"review": "for review", "failed": "failed", "unreadable": "unreadable"}
 SURE = {
-    "confidence": "Confidence is a calibrated probability of being right: of the answers at 0.9, nine in ten are.",
+    "confidence": "Confidence is a calibrated probability: of the answers at 0.9, nine in ten should be right.",
     "score": "Scores of language models are not probabilities; compare them with expected answers first.",
 }
 
@@ -97,7 +97,7 @@ def _tiles(summary: Mapping[str, Any]) -> Element:
 def _saved(bill: Mapping[str, Any]) -> tuple[str, str, str]:
     """The tile of the saving, which may be a loss: a cascade whose rows nearly all go up costs more than its top."""
     usd, percent = Decimal(bill["saving"]["usd"]), (bill["saving"]["percent"] or "–").lstrip("-")
-    name, more = ("saved", "less") if usd >= 0 else ("lost", "more")
+    name, more = ("saved", "less") if usd >= 0 else ("extra cost", "more")
     told = f"{_rounded(str(abs(usd)))} {more} than all rows to {bill['all_to']['tier']}; {bill['saving']['basis']}"
     return name, f"{percent} %", told
 
@@ -125,12 +125,8 @@ def _cost(summary: Mapping[str, Any]) -> list[Element]:
         for tier in tiers
     ]
     if bill["all_to"]:
-        pieces = [
-            (kind, float(bill["all_to"][usd]))
-            for kind, usd in (("billed", "usd_answered"), ("estimated", "usd_estimated"))
-        ]
-        name = f"all rows to {bill['all_to']['tier']}, instead"
-        drawn.append(Bar(name, pieces, f"about {_rounded(bill['all_to']['usd'])}"))
+        usd, name = bill["all_to"]["usd"], f"all rows to {bill['all_to']['tier']}, instead"
+        drawn.append(Bar(name, [("estimated", float(usd))], f"about {_rounded(usd)}"))
     told = "; ".join(f"{bar.name} {bar.told}" for bar in drawn)
     dollars = [
         [tier["tier"], *(_exact(tier[name]) for name in (*PIECES.values(), "usd")), tier["basis"]] for tier in tiers
