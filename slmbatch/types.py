@@ -166,7 +166,7 @@ class Result:
     """The settled outcome of one content: status and the attempts that led there, in order.
 
     `key` is the content's hash; `shown` the position of the attempt whose answer is the result's, None without one;
-    `notes` what of the document couldn't be read.
+    `notes` what of the document couldn't be read; `characters` how long its text is.
     """
 
     key: bytes
@@ -175,3 +175,4 @@ class Result:
     shown: int | None = None
     reason: str | None = None
     notes: tuple[str, ...] = ()
+    characters: int = 0

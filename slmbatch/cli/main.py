@@ -186,16 +186,20 @@ def label(  # noqa: PLR0917
 
 
 @app.command()
-def report(
+def report(  # noqa: PLR0917
     out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
     gold: Annotated[Path | None, typer.Option("--gold", help="Expected answers to compare with.")] = None,
+    volume: o.Volume = None,
+    compare_to: o.CompareTo = None,
+    price: o.Prices = None,
+    html: o.Html = False,
     json_: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
     """Print a run's report again."""
-    from slmbatch.cli.verbs import report_verb
+    from slmbatch.cli.report import ReportFlags, report_verb
 
-    report_verb(out, gold, json_=json_)
+    report_verb(out, ReportFlags(gold, volume, compare_to, price or [], html, json_))
 
 
 @app.command()

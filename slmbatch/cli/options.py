@@ -30,6 +30,11 @@ BatchWait = Annotated[
     float | None,
     typer.Option("--batch-wait", metavar="HOURS", min=0.01, help="Ask online what batches leave after so long."),
 ]
+Volume = Annotated[int | None, typer.Option("--volume", min=1, help="What so many rows a month would cost.")]
+CompareTo = Annotated[
+    str | None, typer.Option("--compare-to", metavar="ENGINE:MODEL", help="What this tier alone would have cost.")
+]
+Html = Annotated[bool, typer.Option("--html", help="Write report.html again, with what the other options add.")]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="The text's column in tables.")]
 IdColumn = Annotated[str | None, typer.Option("--id-column", help="The id's column in tables.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of texts without a byte order mark.")]

@@ -1,13 +1,13 @@
-"""What classify, extract and report do once their options are parsed."""
+"""What classify and extract do once their options are parsed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,6 +15,7 @@ from slmbatch.cli.options import Flags, reading
 from slmbatch.cli.progress import Progress
 from slmbatch.engines.settings import parse_spec
 from slmbatch.errors import BudgetReached, ConfigError, Unsettled, UsageError
+from slmbatch.money.prices import Price
 from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.run.answers import Task
 from slmbatch.run.config import ConfigFile, load_config
@@ -28,7 +29,6 @@ from slmbatch.store.sessions import spent
 from slmbatch.tasks.classify import ClassifyTask
 
 if TYPE_CHECKING:  # polars comes with them: it's loaded when the engines' memory has been given back
-    from slmbatch.evaluate import Accuracy
     from slmbatch.report.summary import Summary
 
 SKIPPED_SHOWN = 5
@@ -151,7 +151,8 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
         )
         for tier in plan.tiers
     ]
-    add_up(costs, part_paths(folder.parts), sessions.busy_s, totals(folder.ledger, run_id(folder)))
+    parts = part_paths(folder.parts)
+    add_up(costs, parts, sessions.busy_s, totals(folder.ledger, run_id(folder)))
     write_costs(folder.root / "cost.parquet", costs)
     facts = {
         "task": plan.task.name,
@@ -160,48 +161,23 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
         "seconds": round(sessions.wall_s, 3),
         "resumed_rows": resumed,
         "skipped_files": len(plan.found.skipped),
+        "instruction_characters": len(plan.task.instructions),
     }
-    from slmbatch.report.summary import summarise
+    from slmbatch.report.page import write_page
+    from slmbatch.report.summary import summarise, write_summary
 
-    return summarise(folder, costs, facts)
-
-
-def report_verb(out: Path, gold: Path | None, *, json_: bool) -> None:
-    """Print the report of a finished run, and how it compares with expected answers."""
-    from slmbatch.evaluate import compare
-    from slmbatch.report.summary import read_summary
-    from slmbatch.report.text import as_text
-
-    summary = read_summary(out)
-    accuracy = compare(out, gold) if gold else None
-    if json_:
-        expected = {"expected": _as_json(accuracy)} if accuracy else {}
-        typer.echo(json.dumps(summary | expected, indent=2, ensure_ascii=False))
-        return
-    typer.echo(as_text(summary))
-    if accuracy:
-        typer.echo(_accuracy_text(accuracy))
+    summary = summarise(folder, costs, facts, sessions.paces)
+    top = plan.tiers[-1]
+    if len(costs) > 1 and top.price.paid:
+        summary = _compared(summary, parts, top.name, top.batch_price or top.price)
+    write_page(folder.root, summary)
+    write_summary(folder.root, summary)
+    return summary
 
 
-def _as_json(accuracy: Accuracy) -> Mapping[str, Any]:
-    return {
-        "right": accuracy.overall.right,
-        "total": accuracy.overall.total,
-        "accepted_right": accuracy.accepted.right,
-        "accepted_total": accuracy.accepted.total,
-        "by_name": {name: {"right": share.right, "total": share.total} for name, share in accuracy.by_name.items()},
-        "by_threshold": {
-            str(at): {"right": one.right, "total": one.total} for at, one in accuracy.by_threshold.items()
-        },
-        "unmatched": list(accuracy.unmatched),
-    }
+def _compared(summary: Summary, parts: Sequence[Path], tier: str, price: Price) -> Summary:
+    """Add what the last tier alone would have cost."""
+    from slmbatch.report.bill import compared
+    from slmbatch.report.compare import compare
 
-
-def _accuracy_text(accuracy: Accuracy) -> str:
-    lines = [f"against expected answers: {accuracy.overall} right; of accepted rows {accuracy.accepted}"]
-    lines += [f"  {name:<32} {share}" for name, share in accuracy.by_name.items()]
-    lines.append("with another threshold, of the answers shown:")
-    lines += [f"  score >= {threshold:<4} {share} right" for threshold, share in accuracy.by_threshold.items()]
-    if accuracy.unmatched:
-        lines.append(f"  {len(accuracy.unmatched)} expected ids have no result, first: {accuracy.unmatched[0]}")
-    return "\n".join(lines)
+    return compared(summary, compare(parts, tier, price, instructions=summary["instruction_characters"]))

@@ -39,9 +39,11 @@ COST = pa.schema(
         "usd": USD,
         "usd_billed": USD,
         "usd_in_doubt": USD,
+        "usd_estimated": USD,
+        "basis": pa.string(),
         "price_source": pa.string(),
     },
-    metadata={"slmbatch.cost": "2"},
+    metadata={"slmbatch.cost": "3"},
 )
 
 
@@ -51,7 +53,8 @@ class TierCost:
 
     `documents` were asked about, `settled` of them got their result here; `reused` were answered from the ledger. For a
     tier that is paid by the request the figures are the ledger's: `usd_billed` at the price for the tokens that the
-    provider reported, `usd_in_doubt` the most that requests can have cost whose reply never came.
+    provider reported, `usd_in_doubt` the most that requests can have cost whose reply never came. `usd_estimated` is
+    what busy time costs at a price by the hour.
     """
 
     tier: str
@@ -59,7 +62,7 @@ class TierCost:
     model: str
     local: bool
     price: Price
-    metered: bool
+    metered: bool = False  # through the ledger
     documents: int = 0
     settled: int = 0
     requests: int = 0
@@ -72,7 +75,19 @@ class TierCost:
 
     @property
     def usd(self) -> Decimal:
-        return self.usd_billed + self.usd_in_doubt + self.price.of_time(self.busy_s)
+        return self.usd_billed + self.usd_in_doubt + self.usd_estimated
+
+    @property
+    def usd_estimated(self) -> Decimal:
+        return self.price.of_time(self.busy_s).quantize(PICO)
+
+    @property
+    def basis(self) -> str:
+        """What the figures rest on, in a few words."""
+        by_hour = f"estimated (busy time), at {self.price.usd_per_hour} USD per hour" if self.price.usd_per_hour else ""
+        if self.price.paid or self.usd_billed:
+            return f"billed: tokens that the server reported, at {self.price.source}" + (by_hour and f"; {by_hour}")
+        return by_hour or f"free: {self.price.source.removeprefix('none: ')}"
 
     def take(self, total: TierTotal) -> None:
         """Add what the ledger says."""

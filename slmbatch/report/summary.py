@@ -12,20 +12,26 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from slmbatch.errors import RunFolderError
+from slmbatch.report.bill import itemised
 from slmbatch.report.costs import TierCost
+from slmbatch.report.plots import plots
 from slmbatch.store.folder import DONE, RunFolder, write_durably
+from slmbatch.store.sessions import SessionPace
 
 Summary: TypeAlias = dict[str, Any]
+FORMAT = 2
 SERVER = r"(with status \d+): .*"  # what a server says may repeat what it was asked
 QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line) \d+(?:\.\d+)?"
 
 
-def summarise(folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, Any]) -> Summary:
-    """Count results.parquet, add the costs and the run's own facts, write report.json and return it."""
+def summarise(
+    folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, Any], paces: Sequence[SessionPace]
+) -> Summary:
+    """Count results.parquet, add the costs and the run's own facts."""
     rows = pl.scan_parquet(folder.root / "results.parquet")
     statuses = _counts(rows, "status")
     summary: Summary = {
-        "format": 1,
+        "format": FORMAT,
         **facts,
         "rows": sum(statuses.values()),
         "status": statuses,
@@ -33,17 +39,23 @@ def summarise(folder: RunFolder, costs: Sequence[TierCost], facts: Mapping[str, 
         "uncalibrated_rows": _uncalibrated(rows),
         "usd": format(sum((cost.usd for cost in costs), Decimal(0)), "f"),
         "tiers": [_tier(cost) for cost in costs],
+        "bill": itemised(costs, sum(statuses.values())),
         "over_budget": _over_budget(rows, costs),
         "reasons": _reasons(rows),
+        "plots": plots(rows, paces),
     }
     if "label" in rows.collect_schema():
         summary["labels"] = _counts(rows.filter(pl.col("label").is_not_null()), "label")
-    write_durably(folder.root / DONE, json.dumps(summary, indent=2, ensure_ascii=False).encode())
     return summary
 
 
+def write_summary(root: Path, summary: Summary) -> None:
+    """Write report.json: with it the run has finished."""
+    write_durably(root / DONE, json.dumps(summary, indent=2, ensure_ascii=False).encode())
+
+
 def read_summary(root: Path) -> Summary:
-    """Read report.json back. Raises RunFolderError when the run hasn't finished, or there's none."""
+    """Read report.json back. Raises RunFolderError if the run hasn't finished, there's none, or in another format."""
     path = root / DONE
     try:
         summary = json.loads(path.read_bytes())
@@ -52,7 +64,8 @@ def read_summary(root: Path) -> Summary:
             remedy = "Run the same command again: it goes on where it stopped."
             raise RunFolderError(f"{root}: this run hasn't finished.", remedy) from error
         raise RunFolderError(f"{root}: no run of slmbatch.", "Give the folder that -o named.") from error
-    assert isinstance(summary, dict)
+    if not isinstance(summary, dict) or summary.get("format") != FORMAT:
+        raise RunFolderError(f"{path}: written by another version of slmbatch.", "Read it with that version.")
     return summary
 
 
@@ -89,6 +102,8 @@ def _reasons(rows: pl.LazyFrame) -> dict[str, int]:
 def _tier(cost: TierCost) -> Summary:
     return {
         "tier": cost.tier,
+        "engine": cost.engine,
+        "model": cost.model,
         "local": cost.local,
         "documents": cost.documents,
         "settled": cost.settled,
@@ -100,5 +115,7 @@ def _tier(cost: TierCost) -> Summary:
         "usd": format(cost.usd, "f"),
         "usd_billed": format(cost.usd_billed, "f"),
         "usd_in_doubt": format(cost.usd_in_doubt, "f"),
+        "usd_estimated": format(cost.usd_estimated, "f"),
+        "basis": cost.basis,
         "price_source": cost.price.source,
     }

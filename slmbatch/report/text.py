@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 
 from slmbatch.report.summary import Summary
 
 LABELS_SHOWN = 20
+TITLES = {"total": "this way", "all_to": "all to it", "saving": "saved"}
 
 
 def as_text(summary: Summary) -> str:
@@ -24,6 +27,7 @@ def as_text(summary: Summary) -> str:
     lines += [line for tier in summary["tiers"] for line in _tier(tier)]
     for one in summary["over_budget"]:
         lines.append(f"  {one['rows']} rows wait for {one['tier']}: the budget is reached")
+    lines += _bill(summary["bill"])
     lines += _labels(summary.get("labels") or {})
     if summary["reasons"]:
         lines.append("not accepted, because:")
@@ -40,17 +44,42 @@ def _tier(tier: Summary) -> list[str]:
     lines = [
         f"  {tier['tier']}: {tier['documents']} documents, {tier['settled']} accepted, {tier['requests']} requests, "
         f"{tier['input_tokens']} tokens in ({tier['cached_tokens']} cached), {tier['output_tokens']} out, "
-        f"busy {tier['busy_s']:.1f} s, {float(tier['usd']):.6f} USD",
-        f"    price: {tier['price_source']}",
+        f"busy {tier['busy_s']:.1f} s, {_usd(tier['usd'])}",
+        f"    {tier['basis']}",
     ]
     if tier["requests_in_doubt"]:
         lines.append(
             f"    {tier['requests_in_doubt']} requests are in doubt: sent, and no usable reply came; counted at their "
-            f"worst case, {float(tier['usd_in_doubt']):.6f} USD"
+            f"worst case, {_usd(tier['usd_in_doubt'])}"
         )
     if tier["reused"]:
         lines.append(f"    {tier['reused']} answers had been paid for earlier, and cost nothing again")
     return lines
+
+
+def _bill(bill: Mapping[str, Any]) -> list[str]:
+    lines = ["bill:", *_item("total", bill["total"])]
+    if bill["per_1000_rows"]:
+        lines += _item("per 1,000 rows", bill["per_1000_rows"])
+    if bill["all_to"] is None:
+        lines.append("  what a larger model alone would have cost: slmbatch report OUT --compare-to ENGINE:MODEL")
+    else:
+        percent = bill["saving"]["percent"]
+        lines += _item(f"all to {bill['all_to']['tier']}", bill["all_to"])
+        lines += _item("saved" + (f" {percent} %" if percent else ""), bill["saving"])
+    projection = bill["projection"] or {}
+    for name in (name for name in TITLES if name in projection):
+        spans = projection[name]
+        lines.append(f"  {TITLES[name]}: {_usd(spans['month']['usd'])} a month, {_usd(spans['year']['usd'])} a year")
+    return [*lines, f"    {projection['total']['month']['basis']}"] if projection else lines
+
+
+def _item(title: str, figure: Mapping[str, str]) -> list[str]:
+    return [f"  {title}: {_usd(figure['usd'])}", *(f"    {basis}" for basis in figure["basis"].split("; "))]
+
+
+def _usd(amount: str) -> str:
+    return f"{Decimal(amount):.6f} USD"
 
 
 def _labels(labels: Mapping[str, int]) -> list[str]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -146,7 +146,7 @@ class Loop:
         if result.status is Status.FAILED:
             kinds = [attempt.error_kind for attempt in result.attempts]
             log.warning("a row failed", extra={"facts": {"document": document.id, "errors": kinds}})
-        self._settled(result)
+        self._settled(replace(result, characters=len(document.text)))
 
     def _settled(self, result: Result) -> None:
         committed = self._store.settle(record(result))
@@ -156,6 +156,7 @@ class Loop:
             self._committed.update(committed)
         rows = self._waiting.pop(result.key)
         self.counts.done += rows
+        self._session.count(rows)
         self.counts.statuses[result.status.value] += rows
         self.counts.usd += sum((attempt.usd for attempt in result.attempts), Decimal(0))
         if result.shown is not None:

@@ -70,7 +70,8 @@ class RunFolder:
 
 
 DONE = "report.json"  # written last: a folder without it holds an unfinished run
-TABLES = (DONE, "results.parquet", "fields.parquet", "cost.parquet")
+PAGE = "report.html"
+TABLES = (DONE, PAGE, "results.parquet", "fields.parquet", "cost.parquet")
 
 
 def write_durably(path: Path, content: bytes) -> None:

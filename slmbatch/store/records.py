@@ -57,13 +57,14 @@ PART = pa.schema(
         "confidence": pa.float64(),
         "mass": pa.float64(),
         "truncated": pa.bool_(),
+        "characters": pa.int64(),  # of the text
         "problems": pa.list_(pa.string()),
         "warnings": pa.list_(pa.string()),
         "scores": pa.list_(pa.struct({"label": pa.string(), "score": pa.float64()})),
         "leaves": pa.list_(LEAF),
         "attempts": pa.list_(ATTEMPT),
     },
-    metadata={"slmbatch.part": "2"},
+    metadata={"slmbatch.part": "3"},
 )
 
 
@@ -81,6 +82,7 @@ def record(result: Result) -> Record:
         "confidence": answer.confidence,
         "mass": answer.mass,
         "truncated": any(attempt.truncated for attempt in result.attempts),
+        "characters": result.characters,
         "problems": answer.problems,
         "warnings": [printable(one) for one in (*result.notes, *answer.warnings)],
         "scores": [{"label": label, "score": score} for label, score in answer.scores],

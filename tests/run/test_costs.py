@@ -42,6 +42,43 @@ def test_a_price_times_the_tokens_is_the_bill_to_the_last_digit(
     assert [tier["usd"] for tier in again["tiers"]] == [tier["usd"] for tier in report["tiers"]]
 
 
+def test_the_bill_compares_with_the_top_tier_alone_and_a_listed_one(
+    tmp_path: Path, loopback: Callable[..., Loopback]
+) -> None:
+    first, second, out = loopback(), loopback(), tmp_path / "out"
+    table = write_rows(tmp_path / "t.parquet", [*range(40), *range(10)])
+    prices = ["--price", f"{first.model}=0.10/1", "--price", f"{second.model}=2/10"]
+    arguments = [table, "--labels", ",".join(LABELS), "-o", out, "--model", first.model, "--escalate", second.model]
+    bill = json.loads(slmbatch("classify", *arguments, "--threshold", 0.99, *prices, "--json").out)["bill"]
+    # 100 in (cached ones have no price of their own), 3 out: 13 millionths at the first server, 230 at the second. All
+    # were asked at both, so the second alone costs 40 x 230: what the first one cost is lost.
+    small, large = Decimal("0.000013"), Decimal("0.000230")
+    assert Decimal(bill["total"]["usd"]) == 40 * (small + large)
+    assert Decimal(bill["all_to"]["usd"]) == Decimal(bill["all_to"]["usd_answered"]) == 40 * large
+    assert Decimal(bill["saving"]["usd"]) == -40 * small
+    assert bill["saving"]["percent"] == "-5.7"  # 13 / 230
+    asked = ["report", out, "--volume", 1000, "--compare-to", "openai:m", "--price", "openai:m=3/5", "--json"]
+    again = json.loads(slmbatch(*asked).out)["bill"]
+    # 50 rows are 40 texts of 100 tokens in (of which 80 % are other servers' cache) and 3 out: 315 millionths each.
+    assert Decimal(again["all_to"]["usd"]) == 40 * Decimal("0.000315")
+    assert again["total"] == bill["total"]
+    assert Decimal(again["projection"]["all_to"]["year"]["usd"]) == 12 * 20 * 40 * Decimal("0.000315")
+    shown = slmbatch("report", out, "--compare-to", "openai:gpt-5-mini").out
+    assert "all to openai:gpt-5-mini" in shown
+    assert "list price of openai/gpt-5-mini on 20" in shown
+
+
+def test_a_tier_without_a_price_cannot_be_compared_with(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    out = tmp_path / "out"
+    table = write_rows(tmp_path / "t.parquet", range(3))
+    assert slmbatch("classify", table, "--labels", ",".join(LABELS), "-o", out, "--model", loopback().model).code == 0
+    report = json.loads(slmbatch("report", out, "--json").out)
+    assert (report["bill"]["all_to"], report["bill"]["saving"]) == (None, None)
+    ran = slmbatch("report", out, "--compare-to", "openai:no-such-model-9000")
+    assert ran.code == 2
+    assert "--price openai:no-such-model-9000=INPUT/OUTPUT" in ran.err
+
+
 def test_a_server_paid_by_the_hour_costs_its_busy_time(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
     server, config = loopback(latency_s=0.1), tmp_path / "c.toml"
     table = write_rows(tmp_path / "t.parquet", range(3))

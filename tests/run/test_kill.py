@@ -88,6 +88,7 @@ def test_a_kill_while_the_tables_are_built_costs_no_request(tmp_path: Path, loop
     assert sorted(path.name for path in out.iterdir()) == [
         ".slmbatch",
         "cost.parquet",
+        "report.html",
         "report.json",
         "results.parquet",
     ]

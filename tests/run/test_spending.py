@@ -46,6 +46,7 @@ ONCE = Decimal(100 * 1 + 3 * 10) / 1_000_000  # what the loopback server's 100 a
 ROWS, KILLS, SEED = 2000, 10, 20_261_125
 IN_FLIGHT = 32
 RUNS, REQUESTS = 200, 25
+UNCAPPED = 8  # one in so many runs has more than it needs
 SHAPE = JsonShape("label", '{"type":"object"}')
 
 
@@ -211,8 +212,8 @@ class Counting:
         if fate < 0.15:
             await asyncio.sleep(0.4)
         if fate < 0.2:
-            assert request.transport is not None
-            request.transport.close()
+            if request.transport is not None:  # else the client has given up already
+                request.transport.close()
         counted = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
         choice = {"message": {"content": None if fate < 0.25 else "{}"}}
         return web.json_response({"choices": [choice], "usage": counted})
@@ -222,7 +223,7 @@ async def spend(seed: int, folder: Path) -> tuple[Decimal, Decimal, Decimal, int
     """Ask a counting server under a random cap; return the cap, both sides' sums, and how many didn't fit."""
     dice = Random(seed)
     price = Price((Rates(Decimal(dice.randint(1, 9)), Decimal(dice.randint(1, 30))),))
-    cap = Decimal(dice.randint(1, 60)) / 10_000
+    cap = Decimal(dice.randint(1, 60)) / 10_000 if seed % UNCAPPED else Decimal(1)
     server = Counting(dice, price)
     application = web.Application()
     application.router.add_post("/v1/chat/completions", server.answer)
@@ -259,4 +260,4 @@ def test_no_run_of_two_hundred_spends_more_than_its_cap(tmp_path: Path) -> None:
         cap, billed, counted, refused = asyncio.run(spend(seed, tmp_path))
         assert billed <= counted <= cap, seed
         stopped += refused > 0
-    assert RUNS // 4 < stopped < RUNS  # the cap mattered often, and not always
+    assert RUNS // 4 < stopped <= RUNS - RUNS // UNCAPPED  # the cap mattered often, and never where it shouldn't

@@ -78,7 +78,7 @@ def test_a_second_run_in_the_same_folder_is_refused_until_the_first_has_ended(tm
 
 def test_overwrite_removes_our_files_and_nothing_else(tmp_path: Path) -> None:
     folder = claimed(tmp_path)
-    ours = ["results.parquet", "fields.parquet", "cost.parquet", "report.json"]
+    ours = ["results.parquet", "fields.parquet", "cost.parquet", "report.json", "report.html"]
     for name in [*ours, "notes.txt", "mine.parquet"]:
         (tmp_path / name).write_text(name)
     (folder.parts / "part-000000.parquet").write_text("x")

@@ -1,0 +1,106 @@
+"""What `slmbatch report` does: a finished run's figures again, and what they'd be elsewhere or for a month's rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from slmbatch.engines.loaders import known_engine
+from slmbatch.engines.settings import parse_spec
+from slmbatch.errors import ConfigError
+from slmbatch.money.prices import Price
+from slmbatch.report.bill import compared, projected
+from slmbatch.report.compare import compare
+from slmbatch.report.page import write_page
+from slmbatch.report.summary import Summary, read_summary
+from slmbatch.report.text import as_text
+from slmbatch.run.config import TierTable
+from slmbatch.run.pricing import parse_prices, tier_price
+from slmbatch.store.folder import RunFolder
+from slmbatch.store.parts import part_paths
+
+if TYPE_CHECKING:
+    from slmbatch.evaluate import Accuracy
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFlags:
+    """The options of `slmbatch report`, as given."""
+
+    gold: Path | None
+    volume: int | None
+    compare_to: str | None
+    price: Sequence[str]
+    html: bool
+    json_: bool
+
+
+def report_verb(out: Path, flags: ReportFlags) -> None:
+    """Print the report of a finished run, and how it compares with expected answers or another tier's price."""
+    summary = read_summary(out)
+    if flags.compare_to is not None:
+        summary = _compared(summary, out, flags.compare_to, flags.price)
+    if flags.volume is not None:
+        summary = projected(summary, flags.volume)
+    if flags.html:
+        typer.echo(write_page(out, summary), err=True)
+    accuracy = _accuracy(out, flags.gold) if flags.gold else None
+    if flags.json_:
+        expected = {"expected": _as_json(accuracy)} if accuracy else {}
+        typer.echo(json.dumps(summary | expected, indent=2, ensure_ascii=False))
+        return
+    typer.echo(as_text(summary))
+    if accuracy:
+        typer.echo(_accuracy_text(accuracy))
+
+
+def _compared(summary: Summary, out: Path, tier: str, prices: Sequence[str]) -> Summary:
+    spec = known_engine(parse_spec(tier))
+    price = _price(str(spec), tier_price(spec, TierTable(), parse_prices(prices)))
+    instructions = summary["instruction_characters"]
+    found = compare(part_paths(RunFolder(out).parts), str(spec), price, instructions=instructions)
+    return compared(summary, found)
+
+
+def _price(tier: str, price: Price) -> Price:
+    if not price.paid:
+        raise ConfigError(
+            f"{tier}: no price by the token is known for this model.",
+            f"Give --price {tier}=INPUT/OUTPUT in USD per million tokens, or compare with a listed model.",
+        )
+    return price
+
+
+def _accuracy(out: Path, gold: Path) -> Accuracy:
+    from slmbatch.evaluate import compare as with_gold
+
+    return with_gold(out, gold)
+
+
+def _as_json(accuracy: Accuracy) -> Mapping[str, Any]:
+    return {
+        "right": accuracy.overall.right,
+        "total": accuracy.overall.total,
+        "accepted_right": accuracy.accepted.right,
+        "accepted_total": accuracy.accepted.total,
+        "by_name": {name: {"right": share.right, "total": share.total} for name, share in accuracy.by_name.items()},
+        "by_threshold": {
+            str(at): {"right": one.right, "total": one.total} for at, one in accuracy.by_threshold.items()
+        },
+        "unmatched": list(accuracy.unmatched),
+    }
+
+
+def _accuracy_text(accuracy: Accuracy) -> str:
+    lines = [f"against expected answers: {accuracy.overall} right; of accepted rows {accuracy.accepted}"]
+    lines += [f"  {name:<32} {share}" for name, share in accuracy.by_name.items()]
+    lines.append("with another threshold, of the answers shown:")
+    lines += [f"  score >= {threshold:<4} {share} right" for threshold, share in accuracy.by_threshold.items()]
+    if accuracy.unmatched:
+        lines.append(f"  {len(accuracy.unmatched)} expected ids have no result, first: {accuracy.unmatched[0]}")
+    return "\n".join(lines)
