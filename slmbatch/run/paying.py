@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slmbatch.engines.batches import ENDPOINTS
+from slmbatch.engines.batches import endpoint_of
 from slmbatch.engines.wire import HttpWire, Wire
 from slmbatch.run.batch_courier import BatchCourier, Patience
 from slmbatch.run.batch_payer import BatchPayer, Gathering
@@ -17,9 +17,10 @@ ONLINE = 32  # requests at a time of what batches left
 def metered(wire: HttpWire, *, purse: Purse, tier: TierPlan) -> Wire:
     """Put the ledger before the wire of a tier, and its batch endpoint where it's asked through one."""
     online = OnlinePayer(wire, purse, tier=tier.name, price=tier.price)
-    if tier.batch_price is None:
+    endpoint = endpoint_of(tier.spec, claimed=True)
+    if tier.batch_price is None or endpoint is None:
         return MeteredWire(wire, purse, online)
-    limits, endpoint = tier.settings, ENDPOINTS[tier.spec.engine]
+    limits = tier.settings
     wait_s = None if limits.batch_wait_h is None else limits.batch_wait_h * HOUR_S
     courier = BatchCourier(
         wire,

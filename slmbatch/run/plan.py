@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from slmbatch.confidence.gate import DEFAULT_THRESHOLD
-from slmbatch.engines.batches import ENDPOINTS
+from slmbatch.engines.batches import PROVIDERS, endpoint_of
 from slmbatch.engines.loaders import HEADS, LOCAL, known_engine
 from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
@@ -153,8 +153,11 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         batching=Batching(choices.batch, choices.batch_wait_h),
     )
     if choices.batch and all(tier.batch_price is None for tier in tiers):
-        known = ", ".join(ENDPOINTS)
-        raise ConfigError("--batch: no tier has a batch endpoint.", f"These engines can have one: {known}.")
+        raise ConfigError(
+            "--batch: no tier is known to have a batch endpoint.",
+            f"Those of {', '.join(sorted(PROVIDERS))} are; of another server with OpenAI's, say `batch = true` in its "
+            "table of the configuration file.",
+        )
     for tier in tiers:
         if not tier.price.known:
             raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier))
@@ -202,10 +205,10 @@ def plan_tiers(
 
 def _batched(tier: TierPlan, table: TierTable, batching: Batching) -> TierPlan:
     """Have a tier asked in batches where that was asked for: of every tier that can, or of this one."""
-    possible = tier.spec.engine in ENDPOINTS
-    if table.batch and not possible:
+    endpoint = endpoint_of(tier.spec, claimed=bool(table.batch))
+    if table.batch and endpoint is None:
         raise ConfigError(f"{tier.name}: has no batch endpoint.", "Remove `batch` from the tier's table.")
-    if not (table.batch or (possible and batching.all and table.batch is None)):
+    if endpoint is None or not (batching.all if table.batch is None else table.batch):
         return tier
     wait_h = batching.wait_h or table.batch_wait_h
     settings = replace(tier.settings, batch=True, batch_wait_h=wait_h)

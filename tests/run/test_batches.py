@@ -20,6 +20,7 @@ BATCH_USD = ONLINE_USD / 2
 CONFIG = """
 [tier."{tier}"]
 attempts = 2
+batch = true
 batch_poll_s = {poll_s}
 batch_rows = {rows}
 batch_wait_h = {wait_h}
@@ -41,14 +42,20 @@ def provider() -> Iterator[Callable[..., BatchProvider]]:
 
 
 def command(
-    tmp_path: Path, provider: BatchProvider, *more: object, wait_h: float = 1, rows: int = 1000, poll_s: float = 0.05
+    tmp_path: Path,
+    provider: BatchProvider,
+    *more: object,
+    engine: str = "openai",
+    wait_h: float = 1,
+    rows: int = 1000,
+    poll_s: float = 0.05,
 ) -> list[object]:
-    tier = f"openai:m@{provider.url}"
+    tier = f"{engine}:m@{provider.url}"
     config = tmp_path / "config.toml"
     config.write_text(CONFIG.format(tier=tier, wait_h=wait_h, rows=rows, poll_s=poll_s))
     table = write_rows(tmp_path / "rows.parquet", range(ROWS))
     where = [table, "--labels", ",".join(LABELS), "-o", tmp_path / "out", "--model", tier, "--config", config]
-    return ["classify", *where, "--batch", *more]
+    return ["classify", *where, *more]
 
 
 def requests(tmp_path: Path) -> dict[str, int]:
@@ -78,8 +85,9 @@ def test_one_batch_answers_everything_at_half_the_price(tmp_path: Path, provider
     assert sorted(server.deleted) == ["batch_0-output", "file-0"]  # the provider keeps no documents
 
 
+@pytest.mark.parametrize("engine", ["openai", "anthropic"])
 def test_what_a_batch_leaves_undone_is_sent_again_and_what_it_did_is_paid_once(
-    tmp_path: Path, provider: Callable[..., BatchProvider]
+    tmp_path: Path, provider: Callable[..., BatchProvider], engine: str
 ) -> None:
     def script(number: int, row: int) -> str:
         if row == 7:
@@ -87,7 +95,7 @@ def test_what_a_batch_leaves_undone_is_sent_again_and_what_it_did_is_paid_once(
         return {0: "expired", 1: "twice", 2: "busy"}.get(row % 5, "ok") if number == 0 else "ok"
 
     server = provider(script=script)
-    ran = slmbatch(*command(tmp_path, server))
+    ran = slmbatch(*command(tmp_path, server, engine=engine))
     assert ran.code == 0, ran
     rows = results(tmp_path / "out")
     assert [row["status"] for row in rows] == ["failed" if row == 7 else "accepted" for row in range(ROWS)]
@@ -126,20 +134,23 @@ def test_batches_are_as_small_as_there_are_places_for_rows(
     assert max(len(batch.requests) for batch in server.batches.values()) == 8
 
 
+@pytest.mark.parametrize("engine", ["openai", "anthropic"])
 @pytest.mark.parametrize("moment", ["before it is sent", "before its id is known", "while it runs"])
 def test_a_killed_run_s_batches_are_fetched_not_sent_again(
-    tmp_path: Path, provider: Callable[..., BatchProvider], moment: str
+    tmp_path: Path, provider: Callable[..., BatchProvider], moment: str, engine: str
 ) -> None:
     server = provider(takes_s=1.5)
-    run = command(tmp_path, server)
+    run = command(tmp_path, server, engine=engine)
+    batches_at = "/batches" if engine == "openai" else "/messages/batches"
+    upload = "POST /files" if engine == "openai" else "POST /messages/batches"
     if moment == "before it is sent":
-        server.faults["POST /files"] = [503] * 100
+        server.faults[upload] = [503] * 100
     elif moment == "before its id is known":  # it's made, but the answer never comes
-        server.faults["POST /batches"] = [None]
-        server.faults["GET /batches"] = [503] * 100
+        server.faults[f"POST {batches_at}"] = [None]
+        server.faults[f"GET {batches_at}"] = [503] * 100
     process = start(*run)
     if moment == "before it is sent":
-        wait_until(lambda: len(server.faults["POST /files"]) < 100, "an upload")
+        wait_until(lambda: len(server.faults[upload]) < 100, "an upload")
     else:
         wait_until(lambda: len(server.batches) == 1, "a batch")
         wait_until(lambda: moment != "while it runs" or batches(tmp_path) == [("batch_0",)], "its id in the ledger")
@@ -166,6 +177,21 @@ def test_ten_kills_at_any_moment_pay_for_nothing_twice(tmp_path: Path, provider:
         kill(process)
     all_right(tmp_path, slmbatch(*run))
     assert server.answered == dict.fromkeys(range(ROWS), 1)
+    assert bill(tmp_path)["usd"] == ROWS * BATCH_USD
+
+
+def test_a_batch_of_somebody_else_is_not_taken_for_ours(tmp_path: Path, provider: Callable[..., BatchProvider]) -> None:
+    server = provider(takes_s=1)
+    server._hold({f"theirs-{row}": {"messages": [{"content": f"[row:{row}]"}], "enum": ["x"]} for row in range(ROWS)})
+    server.faults["POST /messages/batches"] = [503] * 100
+    run = command(tmp_path, server, engine="anthropic")
+    process = start(*run)
+    wait_until(lambda: len(server.faults["POST /messages/batches"]) < 100, "an attempt")
+    kill(process)
+    server.faults.clear()
+    all_right(tmp_path, slmbatch(*run))
+    assert len(server.batches) == 2
+    assert server.deleted == ["batch_1"]
     assert bill(tmp_path)["usd"] == ROWS * BATCH_USD
 
 
@@ -203,4 +229,4 @@ def test_batches_are_refused_where_no_tier_has_them(tmp_path: Path) -> None:
     table = write_rows(tmp_path / "rows.parquet", range(3))
     ran = slmbatch("classify", table, "--labels", ",".join(LABELS), "-o", tmp_path / "out", "--batch")
     assert ran.code == 2
-    assert "--batch: no tier has a batch endpoint." in ran.err
+    assert "--batch: no tier is known to have a batch endpoint." in ran.err

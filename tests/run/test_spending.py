@@ -211,9 +211,8 @@ class Counting:
         self.spent += self._price.of_usage(usage)  # from here on it's billed, whatever becomes of the reply
         if fate < 0.15:
             await asyncio.sleep(0.4)
-        if fate < 0.2:
-            if request.transport is not None:  # else the client has given up already
-                request.transport.close()
+        if fate < 0.2 and request.transport is not None:  # else the client has given up already
+            request.transport.close()
         counted = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
         choice = {"message": {"content": None if fate < 0.25 else "{}"}}
         return web.json_response({"choices": [choice], "usage": counted})
