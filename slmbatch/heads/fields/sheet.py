@@ -67,9 +67,14 @@ class Sheet:
         line = self.lines[number]
         return self.text[line.start : line.end]
 
+    @property
+    def paged(self) -> bool:
+        """Say whether there are several pages."""
+        return len(self._starts) > 1
+
     def on_one_page(self, start: int, end: int) -> bool:
         """Say whether a place lies in one page."""
-        return len(self._starts) < 2 or bisect_right(self._starts, start) == bisect_right(self._starts, end - 1)
+        return bisect_right(self._starts, start) == bisect_right(self._starts, end - 1)
 
     def grounding(self, start: int, end: int) -> Grounding:
         """Turn a place in the whole text into one in its page."""
