@@ -72,7 +72,7 @@ class Boxes:
 
 
 def laid_out(layer: pypdfium2.PdfTextPage, text: str) -> str:
-    """Return the page's text, as PDFium tells it, with COLUMN_GAP for wide gaps and every row of a table on one line."""
+    """Return the page's text as PDFium tells it, with COLUMN_GAP for wide gaps and each row of a table on one line."""
     if layer.count_chars() != len(text):  # places are counted in what PDFium holds, which has something else
         return text
     boxes = Boxes(layer)

@@ -167,7 +167,7 @@ class CheckedHead:
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         """Answer, check, and take the row's confidence for its score."""
-        checked = [self._checks.checked(answer.leaves) for answer in self._head.answer(documents)]
+        checked = [self._checks.checked(answer.leaves, answer.problems) for answer in self._head.answer(documents)]
         return [replace(answer, score=answer.confidence) for answer in checked]
 
 

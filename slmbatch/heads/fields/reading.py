@@ -82,7 +82,7 @@ class Reader:
         `own` adds the words around candidates and their order, which only scorers of one leaf know.
         """
         sheet = Sheet(document)
-        printed = sheet.words()
+        printed = sheet.words
         labels = self._labels.find(sheet, printed)
         finder = _Finder(sheet, day_first=self.day_first)
         surroundings = Surroundings(sheet, labels)

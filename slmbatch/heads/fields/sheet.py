@@ -6,7 +6,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from slmbatch.types import Document, Grounded, Grounding
 
@@ -52,6 +52,7 @@ class Sheet:
         self.lines = self._cut()
         self._line_starts = [line.left for line in self.lines]
 
+    @cached_property
     def words(self) -> Words:
         """Cut the text into words."""
         spans = [found.span() for found in WORD.finditer(self.text)]
