@@ -84,8 +84,9 @@ class TableReader:
         start, columns = header
         stop = self._stop(sheet, start, labels, {one.line for one in amounts})
         first, last = (bisect_left(amounts, place, key=lambda one: one.line) for place in (start + 1, stop))
-        rows = list(_rows(amounts[first:last][:MOST]))
-        if not rows or not _adds_up(rows, amounts[last:]):
+        inside = amounts[first:last][:MOST]
+        rows = list(_rows(inside))
+        if not rows or _has_free_row(inside, rows) or not _adds_up(rows, amounts[last:]):
             return []
         cells: list[Cell] = []
         edge = sheet.lines[start].end
@@ -126,34 +127,43 @@ class TableReader:
 
 
 def _rows(amounts: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate, Candidate]]:
-    """Yield two numbers and their product, one row after the other, each as early and as narrow as can be."""
-    begin = at = 0
-    while at < len(amounts):
-        product = amounts[at]
-        near = [one for one in amounts[begin:at] if product.line - one.line < ROW_LINES and one.end <= product.start]
-        pair = _factors(near, product)
-        at += 1
-        if pair is not None:
-            yield (*pair, product)
-            begin = at
+    """Yield two numbers of one line and their product, on that line or, where it isn't there, on one just below."""
+    lines: dict[int, list[Candidate]] = {}
+    for one in amounts:
+        lines.setdefault(one.line, []).append(one)
+    below: list[Candidate] = []  # the numbers of the last line without a product
+    for line, numbers in lines.items():
+        row = next((row for one in reversed(numbers) if (row := _row(numbers, one))), None)
+        if row is None and below and line - below[0].line < ROW_LINES:
+            row = next((row for one in numbers if (row := _row(below, one))), None)
+        if row is not None:
+            yield row
+            below = []
+        elif len(numbers) > 1:
+            below = numbers
 
 
-def _factors(near: Sequence[Candidate], product: Candidate) -> tuple[Candidate, Candidate] | None:
-    """Return the nearest two numbers on one line that make the product, which has cents as prices have."""
+def _row(numbers: Sequence[Candidate], product: Candidate) -> tuple[Candidate, Candidate, Candidate] | None:
+    """Return the last two numbers before a product that make it. It has cents, as prices have."""
     if not isinstance(product.value, Decimal) or product.value.as_tuple().exponent != -2 or not product.value:
         return None
-    for last in range(len(near) - 1, 0, -1):
+    before = [one for one in numbers if one.end <= product.start]
+    for last in range(len(before) - 1, 0, -1):
         for first in range(last - 1, -1, -1):
-            one, two = near[first], near[last]
-            if one.line != two.line or one.end > two.start:
-                continue
-            if abs(_number(one) * _number(two) - product.value) < CENT:
-                return one, two
+            one, two = before[first], before[last]
+            if one.end <= two.start and abs(_number(one) * _number(two) - product.value) < CENT:
+                return one, two, product
     return None
 
 
 def _number(one: Candidate) -> Decimal:
     return one.value if isinstance(one.value, Decimal) else Decimal(0)
+
+
+def _has_free_row(amounts: Sequence[Candidate], rows: Sequence[Sequence[Candidate]]) -> bool:
+    """Say whether 0.00 stands on a line without a row's numbers: it may be of a row that no sum would miss."""
+    known = {one.line for row in rows for one in row}
+    return any(one.line not in known and str(one.value) == "0.00" for one in amounts)
 
 
 def _adds_up(rows: Sequence[Sequence[Candidate]], below: Sequence[Candidate]) -> bool:
