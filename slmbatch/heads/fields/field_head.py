@@ -22,6 +22,8 @@ from slmbatch.tasks.schema import Schema
 from slmbatch.types import Answer, Document, Kind, Leaf
 
 BATCH = 64
+# With one right and one wrong more than benchmarks/fields.py saw: numbers of 26 lists of 26, texts of 64 rows of 69.
+NUMBERS_RIGHT, TEXTS_RIGHT = 0.96, 0.92
 NO_ROWS = "no rows that make a printed sum were found"
 
 
@@ -139,8 +141,12 @@ def _leaf(target: Target, view: View, chosen: Chosen, sheet: Sheet, scorer: Scor
 
 
 def _cell(cell: Cell, sheet: Sheet) -> Leaf:
-    """Return a row's value. What its sum shows is no probability, so it has none."""
-    raw = sheet.text[cell.start : cell.end]
+    """Return a row's value with the share of such values that was right on sample invoices."""
     return Leaf(
-        cell.path, cell.value, raw, grounding=sheet.grounding(cell.start, cell.end), required=cell.field.required
+        cell.path,
+        cell.value,
+        sheet.text[cell.start : cell.end],
+        confidence=TEXTS_RIGHT if cell.field.kind is Kind.TEXT else NUMBERS_RIGHT,
+        grounding=sheet.grounding(cell.start, cell.end),
+        required=cell.field.required,
     )

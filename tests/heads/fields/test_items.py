@@ -35,6 +35,7 @@ def rows(*pages: str) -> tuple[list[dict[str, object]], tuple[str, ...]]:
             assert leaf.grounding.page is not None
             place = document.pages[leaf.grounding.page - 1].text[leaf.grounding.start : leaf.grounding.end]
             assert leaf.raw == place
+            assert leaf.confidence is not None
             number, name = leaf.path.removeprefix("line_items[").split("].")
             found.setdefault(int(number), {})[name] = leaf.value
     return list(found.values()), answer.problems
