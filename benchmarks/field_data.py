@@ -67,11 +67,13 @@ def load_einvoice(folder: Path) -> Labelled:
     return Labelled("einvoice", schema, documents, gold, [row["vendor"] for row in rows], designed)
 
 
-def load_lines(folder: Path) -> dict[str, list[tuple[Decimal, Decimal]]]:
-    """Quantity and amount of each invoice's lines, in order, by document."""
+def load_lines(folder: Path) -> dict[str, list[tuple[Decimal, Decimal, str]]]:
+    """Quantity, amount and name of each invoice's lines, in order, by document."""
     rows = pq.read_table(folder / "documents.parquet", columns=["doc", "lines"]).to_pylist()
     return {
-        row["doc"]: [(Decimal(one["quantity"]), Decimal(one["amount"])) for one in json.loads(row["lines"])]
+        row["doc"]: [
+            (Decimal(one["quantity"]), Decimal(one["amount"]), one["name"]) for one in json.loads(row["lines"])
+        ]
         for row in rows
     }
 

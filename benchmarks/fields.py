@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from field_data import SCHEMAS, Labelled, load_einvoice, load_lines, load_sroie
 from fit_shipped_fields import FOLDS, Fitting
 
 from slmbatch.evaluate import same
-from slmbatch.heads.fields.agree import LIKENESS, Expected
+from slmbatch.heads.fields.agree import LIKENESS, Expected, letters
 from slmbatch.heads.fields.field_head import FieldHead
 from slmbatch.heads.fields.fit_fields import fit_fields, split
 from slmbatch.heads.fields.learned import load_fields
@@ -33,6 +33,7 @@ from slmbatch.tasks.schema_files import load_schema
 from slmbatch.types import Answer, Leaf
 
 SURE = 0.9
+Line = tuple[object, object, str]  # quantity, amount, name
 Judged = tuple[str, bool, float | None]  # leaf, right, confidence or None where nothing was found
 
 
@@ -130,28 +131,48 @@ def refitted(fitting: Fitting, position: int, fold: int) -> FieldHead:
 
 
 def items(one: Labelled, folder: Path) -> None:
-    """Print how many invoice lines are found with the right quantity and amount, by kind of page."""
+    """Print how many invoice lines are found with the right quantity and amount, by kind of page.
+
+    A description is right when it holds the line's name, or is a part of it.
+    """
     lines = load_lines(folder)
     head = rules_head(load_schema(str(SCHEMAS / "invoice.schema.json")))
     for designed in (True, False):
         documents = [document for document, is_ in zip(one.documents, one.designed, strict=True) if is_ == designed]
         wanted = [lines[document.id] for document in documents]
         told = [_lines(answer) for answer in head.answer(documents)]
-        right = sum((Counter(some) & Counter(all_)).total() for some, all_ in zip(told, wanted, strict=True))
-        lists = [some == all_ for some, all_ in zip(told, wanted, strict=True) if some]
+        found = sum(map(len, told))
+        lists = [_numbers(some) == _numbers(all_) for some, all_ in zip(told, wanted, strict=True) if some]
+        right = sum(
+            (Counter(_numbers(some)) & Counter(_numbers(all_))).total() for some, all_ in zip(told, wanted, strict=True)
+        )
+        named = sum(
+            any(_named(row, other) for other in all_) for some, all_ in zip(told, wanted, strict=True) for row in some
+        )
         kind = "designed pages" if designed else "prints of the XML"
         print(
-            f"\nlines on {kind}: {sum(map(len, wanted))} in {len(documents)} documents; found {sum(map(len, told))}, "
-            f"right {right}; lists told {len(lists)}, of those complete and in order {sum(lists)}"
+            f"\nlines on {kind}: {sum(map(len, wanted))} in {len(documents)} documents; found {found}, "
+            f"right {right}, described rightly {named}; lists told {len(lists)}, complete and in order {sum(lists)}"
         )
 
 
-def _lines(answer: Answer) -> list[tuple[object, object]]:
+def _lines(answer: Answer) -> list[Line]:
     values = {leaf.path: leaf.value for leaf in answer.leaves}
     paths = [
         path.removesuffix("amount") for path in values if path.startswith("line_items[") and path.endswith("].amount")
     ]
-    return [(values[f"{path}quantity"], values[f"{path}amount"]) for path in paths]
+    return [
+        (values[f"{path}quantity"], values[f"{path}amount"], str(values.get(f"{path}description"))) for path in paths
+    ]
+
+
+def _numbers(lines: Sequence[Line]) -> list[tuple[object, object]]:
+    return [(quantity, amount) for quantity, amount, _ in lines]
+
+
+def _named(one: Line, other: Line) -> bool:
+    told, expected = letters(one[2]), letters(other[2])
+    return one[:2] == other[:2] and (told in expected or expected in told)
 
 
 def speed(one: Labelled, head: FieldHead) -> None:
