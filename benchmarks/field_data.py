@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -63,6 +65,17 @@ def load_einvoice(folder: Path) -> Labelled:
     schema = load_schema(str(SCHEMAS / "invoice-header.schema.json"))
     designed = [not row["xml_rendering"] for row in rows]
     return Labelled("einvoice", schema, documents, gold, [row["vendor"] for row in rows], designed)
+
+
+def load_lines(folder: Path) -> dict[str, list[tuple[Decimal, Decimal, str]]]:
+    """Quantity, amount and name of each invoice's lines, in order, by document."""
+    rows = pq.read_table(folder / "documents.parquet", columns=["doc", "lines"]).to_pylist()
+    return {
+        row["doc"]: [
+            (Decimal(one["quantity"]), Decimal(one["amount"]), one["name"]) for one in json.loads(row["lines"])
+        ]
+        for row in rows
+    }
 
 
 def _truth(folder: Path, names: dict[str, str]) -> dict[str, dict[str, object]]:

@@ -12,26 +12,28 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from field_data import Labelled, load_einvoice, load_sroie
+from field_data import SCHEMAS, Labelled, load_einvoice, load_lines, load_sroie
 from fit_shipped_fields import FOLDS, Fitting
 
 from slmbatch.evaluate import same
-from slmbatch.heads.fields.agree import LIKENESS, Expected
+from slmbatch.heads.fields.agree import LIKENESS, Expected, letters
 from slmbatch.heads.fields.field_head import FieldHead
 from slmbatch.heads.fields.fit_fields import fit_fields, split
 from slmbatch.heads.fields.learned import load_fields
 from slmbatch.heads.fields.reading import targets
 from slmbatch.heads.fields.scorer import Scorer
 from slmbatch.heads.fields.shipped import kind_scorers, rules_head
-from slmbatch.types import Leaf
+from slmbatch.tasks.schema_files import load_schema
+from slmbatch.types import Answer, Leaf
 
 SURE = 0.9
+Line = tuple[object, object, str]  # quantity, amount, name
 Judged = tuple[str, bool, float | None]  # leaf, right, confidence or None where nothing was found
 
 
@@ -128,6 +130,51 @@ def refitted(fitting: Fitting, position: int, fold: int) -> FieldHead:
     return FieldHead(fitting.sets[position].schema, unseen(fitting, position, fold), fingerprint="")
 
 
+def items(one: Labelled, folder: Path) -> None:
+    """Print how many invoice lines are found with the right quantity and amount, by kind of page.
+
+    A description is right when it holds the line's name, or is a part of it.
+    """
+    lines = load_lines(folder)
+    head = rules_head(load_schema(str(SCHEMAS / "invoice.schema.json")))
+    for designed in (True, False):
+        documents = [document for document, is_ in zip(one.documents, one.designed, strict=True) if is_ == designed]
+        wanted = [lines[document.id] for document in documents]
+        told = [_lines(answer) for answer in head.answer(documents)]
+        found = sum(map(len, told))
+        lists = [_numbers(some) == _numbers(all_) for some, all_ in zip(told, wanted, strict=True) if some]
+        right = sum(
+            (Counter(_numbers(some)) & Counter(_numbers(all_))).total() for some, all_ in zip(told, wanted, strict=True)
+        )
+        named = sum(
+            any(_named(row, other) for other in all_) for some, all_ in zip(told, wanted, strict=True) for row in some
+        )
+        kind = "designed pages" if designed else "prints of the XML"
+        print(
+            f"\nlines on {kind}: {sum(map(len, wanted))} in {len(documents)} documents; found {found}, "
+            f"right {right}, described rightly {named}; lists told {len(lists)}, complete and in order {sum(lists)}"
+        )
+
+
+def _lines(answer: Answer) -> list[Line]:
+    values = {leaf.path: leaf.value for leaf in answer.leaves}
+    paths = [
+        path.removesuffix("amount") for path in values if path.startswith("line_items[") and path.endswith("].amount")
+    ]
+    return [
+        (values[f"{path}quantity"], values[f"{path}amount"], str(values.get(f"{path}description"))) for path in paths
+    ]
+
+
+def _numbers(lines: Sequence[Line]) -> list[tuple[object, object]]:
+    return [(quantity, amount) for quantity, amount, _ in lines]
+
+
+def _named(one: Line, other: Line) -> bool:
+    told, expected = letters(one[2]), letters(other[2])
+    return one[:2] == other[:2] and (told in expected or expected in told)
+
+
 def speed(one: Labelled, head: FieldHead) -> None:
     """Print documents per second in this one process, text already read."""
     documents = (one.documents * 20)[: max(200, len(one.documents))]
@@ -144,11 +191,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sroie", type=Path, required=True)
     parser.add_argument("--einvoice", type=Path, required=True)
-    parser.add_argument("--only", choices=["shipped", "refitted", "trained", "speed"])
+    parser.add_argument("--only", choices=["shipped", "refitted", "trained", "items", "speed"])
     parser.add_argument("--show", action="store_true", help="print every wrong value (they are other people's data)")
     options = parser.parse_args()
     sets = [load_sroie(options.sroie), load_einvoice(options.einvoice)]
-    wanted = (options.only,) if options.only else ("shipped", "refitted", "trained", "speed")
+    wanted = (options.only,) if options.only else ("shipped", "refitted", "trained", "items", "speed")
     fitting = Fitting(sets) if {"refitted", "trained"} & set(wanted) else None
     for position, one in enumerate(sets):
         designed = [index for index, ok in enumerate(one.designed) if ok]
@@ -162,6 +209,8 @@ def main() -> None:
         if fitting and "trained" in wanted:
             head_of = partial(trained, fitting, position)
             told("trained, other vendors", measured(one, head_of, show=options.show))
+        if "items" in wanted and one.name == "einvoice":
+            items(one, options.einvoice)
         if "speed" in wanted:
             speed(one, rules_head(one.schema))
 

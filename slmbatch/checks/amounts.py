@@ -37,6 +37,7 @@ _SPACED = re.compile(
     r"[1-9](?<![0-9][0-9])(?<![0-9][.,'][0-9])(?=([0-9]{0,2}(?: [0-9]{3})+(?:[.,][0-9]+)?)(?![.,']?[0-9]))"
 )
 _MARK_LEFT = re.compile(r"(?<!\w)(?:[^\W\d_]{0,3}[$€£¥₩-₿]|[^\W\d_]{1,4}\.?) ?$")
+_MARK_ENDS = frozenset("$€£¥.") | frozenset(map(chr, range(ord("₩"), ord("₿") + 1)))
 _MARK_RIGHT = re.compile(r" ?(?:[$€£¥₩-₿]|[^\W\d_]{1,5}\.?)")
 _WORD = re.compile(r"[^\W\d_]+")
 _MINUS_LEFT = re.compile(r"(?<!-)-(?P<gap> ?)$")
@@ -132,7 +133,8 @@ def _amounts_at(text: str, start: int, end: int) -> Iterator[Amount]:
 def _left(text: str, start: int) -> tuple[int, str] | None:
     """Return what stands before a number and where that begins; None when the number is the end of a longer token."""
     near, further = text[start - 1 : start], text[start - 2 : start - 1]
-    if not near or (near.isspace() and near != "\n" and (near != " " or further.isspace())):
+    alone = further.isdigit() or (near != "\n" and (near != " " or further.isspace()))
+    if not near or (near.isspace() and alone):
         return start, ""
     money = _money_before(text, start)
     for edge in dict.fromkeys((start, money)):
@@ -154,7 +156,7 @@ def _left(text: str, start: int) -> tuple[int, str] | None:
 def _right(text: str, end: int) -> tuple[int, str] | None:
     """Return what stands after a number and where that ends; None when the number begins a longer token."""
     near, further = text[end : end + 1], text[end + 1 : end + 2]
-    if not near or (near.isspace() and (near != " " or further.isspace())):
+    if not near or (near.isspace() and (near != " " or further.isspace() or further.isdigit())):
         return end, ""
     if near == "_" or (near == "-" and further.isalnum()) or (near in {"/", ":"} and further.isdigit()):
         return None
@@ -172,6 +174,9 @@ def _right(text: str, end: int) -> tuple[int, str] | None:
 
 def _money_before(text: str, end: int) -> int:
     """Return where a currency that ends here, or one space before, begins; `end` when there is none."""
+    last = text[max(0, end - 3) : end].rstrip()[-1:]
+    if not (last.isalpha() or last in _MARK_ENDS):
+        return end
     mark = _MARK_LEFT.search(text, max(0, end - 6), end)
     return mark.start() if mark and marks_money(mark.group()) else end
 

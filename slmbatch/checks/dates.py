@@ -25,7 +25,12 @@ _SHAPES = (
 )
 # A date may be followed by a time, and a date in a text stands alone: it isn't a piece of a longer number or code.
 _TIME = r"(?:(?:[ ,]+(?:at|um|à|-)?[ ]?|T)[0-2]?[0-9][:.h][0-5][0-9].{0,24})?"
-_STARTS = re.compile(r"[0-9](?<!\w[0-9])(?<![0-9][./-][0-9])")
+# What can't be the beginning of any shape is passed over: most numbers are amounts and codes.
+_STARTS = re.compile(
+    r"[0-9](?<!\w[0-9])(?<![0-9][./-][0-9])(?=[0-9]?[-/. ] ?[0-9]{1,2}[-/. ]|"
+    r"[0-9]?(?:st|nd|rd|th|er|[.°ºª])?[ .,/-]{0,3}[^\W\d_]{2}|[0-9]{3}(?:[ ,./-]|[01][0-9][0-3][0-9]))",
+    re.IGNORECASE,
+)
 _ENDS = r"(?=T[0-9]|(?!\w|[./-][0-9]))"
 _WHOLE = tuple(re.compile(shape + _TIME, re.IGNORECASE) for shape in _SHAPES)
 _WORD_FIRST = re.compile(rf"(?<!\w)(?<![0-9][./-]){_SHAPES[4]}{_ENDS}", re.IGNORECASE)

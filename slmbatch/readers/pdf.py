@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbatch.readers.layout import laid_out
 from slmbatch.readers.sources import MAX_CHARS, Reading
 from slmbatch.types import Page
 
@@ -47,7 +48,7 @@ def read_pdf(content: Path | bytes) -> Reading:
 def page_text(page: pypdfium2.PdfPage, number: int) -> Page:
     """Read one page. This is the place for OCR: a page without a text layer ends here."""
     with closing(page.get_textpage()) as layer:
-        text = _cleaned(layer.get_text_range())
+        text = _cleaned(laid_out(layer, layer.get_text_range()))
     return _page(number, text)
 
 

@@ -66,12 +66,13 @@ class FieldChecks:
             warnings=tuple(_broken(self._rules, leaves, "warning")),
         )
 
-    def checked(self, leaves: Sequence[Leaf]) -> Answer:
+    def checked(self, leaves: Sequence[Leaf], problems: Iterable[str] = ()) -> Answer:
         """Return the answer that these leaves make: those of a head, which has only values, places and scores.
 
+        `problems` are known ones of the whole row.
         Fields of the schema without a leaf are missing. Raises ValueError for a leaf that the schema doesn't have.
         """
-        answer = self.answer(_Given({leaf.path: leaf for leaf in leaves}))
+        answer = self.answer(_Given({leaf.path: leaf for leaf in leaves}), problems)
         unknown = {leaf.path for leaf in leaves} - {leaf.path for leaf in answer.leaves}
         if unknown:
             raise ValueError(f"the schema has no field {min(unknown)}")

@@ -17,10 +17,10 @@ from slmbatch.engines.settings import EngineSettings
 from slmbatch.errors import ConfigError, SlmbatchError
 from slmbatch.heads.folder import Stored, load_head
 from slmbatch.heads.head import Head
+from slmbatch.heads.memory import give_memory_back, share_memory
 from slmbatch.run.answers import Task
 from slmbatch.run.checked import FieldChecks
 from slmbatch.run.clock import BusyClock
-from slmbatch.run.memory import give_memory_back, share_memory
 from slmbatch.run.plan import TierPlan
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
@@ -167,7 +167,7 @@ class CheckedHead:
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         """Answer, check, and take the row's confidence for its score."""
-        checked = [self._checks.checked(answer.leaves) for answer in self._head.answer(documents)]
+        checked = [self._checks.checked(answer.leaves, answer.problems) for answer in self._head.answer(documents)]
         return [replace(answer, score=answer.confidence) for answer in checked]
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +24,7 @@ from slmbatch.store.folder import flush, publish
 from slmbatch.store.records import PART, Record
 
 PART_ROWS = 4096
+AT_A_TIME = 256  # records that are laid out as columns together
 KEY_BYTES = 16
 PASSING = frozenset(kind.kind for kind in (Unavailable, ConnectionLost, Unreachable, TimedOut))
 
@@ -59,7 +61,7 @@ class PartStore:
     def __init__(self, folder: Path, *, part_rows: int = PART_ROWS) -> None:
         self._folder = folder
         self._part_rows = part_rows
-        self._open: list[Record] = []
+        self._open: list[bytes] = []  # as lines: a record takes four times as much
         self._journal: IO[bytes] | None = None
         self._recover()
         self._number = len(part_paths(folder))
@@ -68,22 +70,23 @@ class PartStore:
         """Keep one result: from here on it survives a kill. Returns the keys of the part this completed, if it did."""
         if self._journal is None:
             self._journal = self._journal_path(self._number).open("ab", buffering=0)
-        _append(self._journal, msgspec.json.encode(record | {"key": record["key"].hex()}) + b"\n")
-        self._open.append(record)
+        line = msgspec.json.encode(record | {"key": record["key"].hex()}) + b"\n"
+        _append(self._journal, line)
+        self._open.append(line)
         return self.commit() if len(self._open) >= self._part_rows else []
 
     def commit(self) -> list[bytes]:
         """Turn the open journal into a part. Returns the keys it holds."""
         if not self._open:
             return []
-        self._write(self._number, self._open)
-        records, self._open = self._open, []  # only now: had writing failed, the journal would still hold them
+        keys = self._write(self._number, map(_read_line, self._open))
+        self._open = []  # only now: had writing failed, the journal would still hold them
         if self._journal is not None:
             self._journal.close()
             self._journal = None
         self._journal_path(self._number).unlink(missing_ok=True)
         self._number += 1
-        return [record["key"] for record in records]
+        return keys
 
     def done(self, *, without_failed: bool) -> Iterator[list[bytes]]:
         """Yield the keys of each part, without results that the budget kept from being asked about further.
@@ -108,11 +111,18 @@ class PartStore:
                     self._write(number, records)
             path.unlink()
 
-    def _write(self, number: int, records: list[Record]) -> None:
+    def _write(self, number: int, records: Iterable[Record]) -> list[bytes]:
+        """Write a part, and return its keys."""
         temporary = self._part_path(number).with_suffix(".tmp")
-        pq.write_table(pa.Table.from_pylist(records, PART), temporary, compression="zstd")
+        records, tables = iter(records), []
+        while some := list(islice(records, AT_A_TIME)):
+            tables.append(pa.Table.from_pylist(some, PART))
+        table = pa.concat_tables(tables).combine_chunks()
+        pq.write_table(table, temporary, compression="zstd")
         flush(temporary)
         publish(temporary, self._part_path(number))
+        keys: list[bytes] = table["key"].to_pylist()
+        return keys
 
     def _part_path(self, number: int) -> Path:
         return self._folder / f"part-{number:06d}.parquet"
@@ -146,12 +156,16 @@ def _append(journal: IO[bytes], line: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def _read_line(line: bytes) -> Record:
+    entry: Record = msgspec.json.decode(line)
+    return entry | {"key": bytes.fromhex(entry["key"])}
+
+
 def _read_journal(path: Path) -> Iterator[Record]:
     """Yield the journal's results; a last line that a kill cut off was never settled."""
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], 1):
         try:
-            entry = msgspec.json.decode(line)
-            yield entry | {"key": bytes.fromhex(entry["key"])}
+            yield _read_line(line)
         except (msgspec.MsgspecError, ValueError, KeyError) as error:
             raise RunFolderError(f"{path}: line {number} is damaged.", "Start over with --overwrite.") from error

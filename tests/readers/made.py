@@ -13,16 +13,21 @@ from pypdf import PdfWriter
 
 def text_pdf(pages: Sequence[str]) -> bytes:
     """Write a PDF with one line of text on each page; an empty string makes a page without text."""
+    return placed_pdf([[(72, 720, text)] if text else [] for text in pages])
+
+
+def placed_pdf(pages: Sequence[Sequence[tuple[float, float, str]]]) -> bytes:
+    """Write a PDF with texts at places: points from the left and from the bottom. They are 12 points high."""
     kids = " ".join(f"{4 + 2 * i} 0 R" for i in range(len(pages)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
-    for i, text in enumerate(pages):
+    for i, texts in enumerate(pages):
         page = f"/MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * i} 0 R"
         objects.append(f"<< /Type /Page /Parent 2 0 R {page} >>")
-        drawing = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET" if text else ""
+        drawing = "\n".join(f"BT /F1 12 Tf {left} {up} Td ({text}) Tj ET" for left, up, text in texts)
         objects.append(f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream")
     out = bytearray(b"%PDF-1.4\n")
     offsets = []

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,9 @@ IBAN_TRAITS = ("check_digits", "known_length")
 VAT_TRAITS = ("country", "digits_only", "slashes", "length_fits", "repeated")
 TEXT_TRAITS = ("same_line",)
 
-_IDENTIFIER = re.compile(r"(?<![\w.,/-])(?=[\w./-]*[0-9])[^\W_][\w./-]{0,28}[^\W_](?!\w)|(?<![\w.,/-])[0-9](?![\w.,])")
+_IDENTIFIER = re.compile(
+    r"[^\W_](?<![\w.,/-].)(?:(?=(?<=[0-9])|[\w./-]*[0-9])[\w./-]{0,28}[^\W_](?!\w)|(?<=[0-9])(?![\w.,]))"
+)
 _CENTS = re.compile(r"[0-9.,]*[.,][0-9]{2}")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]){11,30}(?!\w)")
 _IBAN_LENGTHS = dict(
@@ -49,9 +52,8 @@ _DIGIT, _SEPARATOR, _YEAR = re.compile(r"\d"), re.compile(r"[-/.]"), re.compile(
 _TIME = re.compile(r"[ ,T-]{0,3}[0-2]?[0-9][:.h][0-5][0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One place that could be a leaf's value."""
+class Candidate(NamedTuple):
+    """One place that could be a leaf's value. A tuple, since a document has hundreds of them."""
 
     start: int
     end: int

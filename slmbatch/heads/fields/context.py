@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -24,6 +23,7 @@ SECTION_LINES = 8  # how far below its heading a name may stand
 _LETTER, _BLANK = re.compile(r"[^\W_]"), re.compile(r"\s")
 _Place: TypeAlias = tuple[int, int, int]  # of a label: start and end from the left of its line, owners
 Bits = npt.NDArray[np.int64]
+Places = npt.NDArray[np.intp]
 Numbers = npt.NDArray[np.float64]
 
 
@@ -83,7 +83,7 @@ class Surroundings:
             between[index] = 0 if touching[index] else min(len(_BLANK.findall(gap.replace("  ", ""))), 3)
         alone, above, section, headed, distance = self._above[lines].T
         column = np.zeros(count, np.int64)
-        ranks = _ranks(candidates)
+        ranks = _ranks(starts, lines).tolist()
         for index in np.flatnonzero(headed).tolist():
             column[index] = self._column(candidates[index], ranks[index])
         numbers = (
@@ -133,14 +133,12 @@ class Surroundings:
         return alone, everywhere, section, head != (), distance
 
 
-def _ranks(candidates: Sequence[Candidate]) -> list[int]:
+def _ranks(starts: Places, lines: Places) -> Places:
     """Count, for each candidate, the places after it on its line."""
-    seen: Counter[int] = Counter()
-    ranks = {}
-    for start, line in sorted({one.start: one.line for one in candidates}.items(), reverse=True):
-        ranks[start] = seen[line]
-        seen[line] += 1
-    return [ranks[one.start] for one in candidates]
+    places, first, which = np.unique(starts, return_index=True, return_inverse=True)
+    rows = lines[first]
+    last = np.searchsorted(rows, rows, "right") - 1
+    return np.asarray((last - np.arange(len(places)))[which])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,20 @@ from decimal import Decimal
 
 import numpy as np
 
+from slmbatch.heads.fields.items import Cell, TableReader, tables
+from slmbatch.heads.fields.money import find_amounts
 from slmbatch.heads.fields.reading import Reader, Target, View
 from slmbatch.heads.fields.scorer import Matrix, Scorer, probabilities
 from slmbatch.heads.fields.sheet import MAX_CHARS, Sheet
 from slmbatch.heads.fields.sums import Choices, Equation, equations, settle
+from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Schema
 from slmbatch.types import Answer, Document, Kind, Leaf
 
 BATCH = 64
+# With one right and one wrong more than benchmarks/fields.py saw: numbers of 26 lists of 26, texts of 64 rows of 69.
+NUMBERS_RIGHT, TEXTS_RIGHT = 0.96, 0.92
+NO_ROWS = "no rows that make a printed sum were found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,9 @@ class FieldHead:
         self._scorers = scorers
         self._own = any(scorer.own for scorer in scorers.values())
         self._fingerprint = fingerprint
+        amounts = [target.hint for target in self._reader.targets if target.hint.kind is HintKind.AMOUNT]
+        totals = [label for hint in amounts for label in hint.labels]
+        self._tables = [TableReader(table, totals) for table in tables(schema)]
 
     @property
     def fingerprint(self) -> str:
@@ -58,17 +67,25 @@ class FieldHead:
         return MAX_CHARS
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
-        """Return one answer per document, with only its leaves filled."""
-        return [Answer(leaves=tuple(self._leaves(document))) for document in documents]
+        """Return one answer per document: the leaves that were found, and the lists that weren't as problems."""
+        return [self._answer(document) for document in documents]
 
-    def _leaves(self, document: Document) -> list[Leaf]:
+    def _answer(self, document: Document) -> Answer:
         sheet, views = self._reader.read(document, own=self._own)
         chosen = choose(self._reader.targets, views, self._scorers, self._equations)
-        return [
+        leaves = [
             _leaf(target, views[target.path], chosen[target.path], sheet, self._scorers[target.path])
             for target in self._reader.targets
             if target.path in chosen
         ]
+        problems = []
+        amounts = find_amounts(sheet).candidates if self._tables else ()
+        for table in self._tables:
+            cells = table.read(sheet, amounts)
+            leaves += [_cell(one, sheet) for one in cells]
+            if not cells:
+                problems.append(f"{table.path}: {NO_ROWS}")
+        return Answer(leaves=tuple(leaves), problems=tuple(problems))
 
 
 def choose(
@@ -120,4 +137,16 @@ def _leaf(target: Target, view: View, chosen: Chosen, sheet: Sheet, scorer: Scor
         confidence=scorer.confidence(chosen.probability, adds_up=chosen.adds_up, labelled=chosen.labelled),
         grounding=sheet.grounding(candidate.start, candidate.end),
         required=target.field.required,
+    )
+
+
+def _cell(cell: Cell, sheet: Sheet) -> Leaf:
+    """Return a row's value with the share of such values that was right on sample invoices."""
+    return Leaf(
+        cell.path,
+        cell.value,
+        sheet.text[cell.start : cell.end],
+        confidence=TEXTS_RIGHT if cell.field.kind is Kind.TEXT else NUMBERS_RIGHT,
+        grounding=sheet.grounding(cell.start, cell.end),
+        required=cell.field.required,
     )

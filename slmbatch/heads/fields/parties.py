@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +32,13 @@ _TRAILING = re.compile(
 )
 _NAME_LABEL = re.compile(r"^(?:name|firma|company|nom|nombre|nome|naam)\s*:\s*", re.IGNORECASE)
 _DIGIT, _LETTER = re.compile(r"[\d¹²³]"), re.compile(r"[^\W\d_]")
+_BREAK = re.compile(r"[,·•|;–]| - ")
 _WIDE = re.compile(r"\S+(?: {1,2}\S+)*")
 _HEAD = re.compile(r"[^,·•|;–]{3,}?(?=\s*(?:,|·|•|\||;| - | – ))")
 _PERSON = re.compile(r"^(?:herrn?|frau|mr|mrs|ms|m\.|mme|sr|sra|sig|dhr|mevr)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(NamedTuple):
     """A candidate, whether it spans two lines, is a part of one, or lost a label before it or a number after it."""
 
     candidate: Candidate
@@ -77,7 +77,7 @@ def _spans(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterato
         yield start, sheet.lines[number + 1].end, False
     if "   " in text:
         yield from ((start + one.start(), start + one.end(), True) for one in _WIDE.finditer(text))
-    head = _HEAD.match(text)
+    head = _HEAD.match(text) if _BREAK.search(text) else None
     if head:
         yield start, start + head.end(), True
 
@@ -90,11 +90,11 @@ def _goes_on(row: Row) -> bool:
 def _name(sheet: Sheet, span: tuple[int, int], number: int, *, part: bool) -> _Name | None:
     first, last = span
     raw = sheet.text[first:last]
-    named = _NAME_LABEL.match(raw)
+    named = _NAME_LABEL.match(raw) if ":" in raw else None
     if named:
         first += named.end()
         raw = sheet.text[first:last]
-    tail = _TRAILING.search(raw) if _DIGIT.search(raw) else None
+    tail = _TRAILING.search(raw) if ("(" in raw or "-" in raw) and _DIGIT.search(raw) else None
     if tail:
         last = first + tail.start()
         raw = sheet.text[first:last]
@@ -125,7 +125,7 @@ def _traits(names: Sequence[_Name], lines: Sequence[Row]) -> dict[str, npt.Array
         "all_capitals": [value.isupper() for value in values],
         "line_4_to_6": (number >= 4) & (number <= 6),
         "later": number > 6,
-        "digits": [len(_DIGIT.findall(value)) / len(value) for value in values],
+        "digits": [len(_DIGIT.findall(value)) / len(value) if _DIGIT.search(value) else 0 for value in values],
         "one_word": counts == 1,
         "two_to_six_words": (counts >= 2) & (counts <= 6),
         "many_words": counts > 8,

@@ -82,7 +82,7 @@ class Reader:
         `own` adds the words around candidates and their order, which only scorers of one leaf know.
         """
         sheet = Sheet(document)
-        printed = sheet.words()
+        printed = sheet.words
         labels = self._labels.find(sheet, printed)
         finder = _Finder(sheet, day_first=self.day_first)
         surroundings = Surroundings(sheet, labels)
@@ -125,6 +125,8 @@ class _Finder:
     def find(self, kind: HintKind, labels: Sequence[Label], leaf: int) -> Found:
         """Return the candidates of a kind that lie in one page; texts follow the labels of one leaf."""
         found = self._all(kind, [one.end for one in labels if one.owners >> leaf & 1])
+        if not self._sheet.paged:
+            return found
         inside = [self._sheet.on_one_page(one.start, one.end) for one in found.candidates]
         return found if all(inside) else found.where(inside)
 

@@ -23,7 +23,7 @@ jalan jln jl lorong lot no persiaran lebuh lebuhraya taman tmn street st road rd
 place via viale piazza calle avenida plaza block blk unit level floor batu kampung square drive highway
 """
 STREETS = frozenset(_STREETS_WORDS.split())
-_STREET_ENDS = ("strasse", "straße", "str", "straat", "weg", "platz", "allee", "gasse", "laan", "ring", "ufer", "plein")
+_STREET_END = re.compile(r"(?:strasse|straße|str|straat|weg|platz|allee|gasse|laan|ring|ufer|plein)(?![^\W_])")
 _CONTACTS_WORDS = """
 tel telefon telephone telefax phone fax mobil mobile hp email mail www http https iban bic web com teléfono
 """
@@ -88,7 +88,7 @@ def read_row(text: str) -> Row:
     numeric = _DIGIT.search(text) is not None
     return Row(
         alpha=any(map(str.isalpha, text)),
-        street=not known.isdisjoint(STREETS) or any(word.endswith(_STREET_ENDS) for word in words),
+        street=not known.isdisjoint(STREETS) or _STREET_END.search(lower) is not None,
         number=text[:1].isdigit() or text[:2] in {"NO", "LO"},
         comma="," in text,
         postcode=numeric and _POSTCODE.search(text) is not None,
@@ -101,7 +101,7 @@ def read_row(text: str) -> Row:
         form_first=bool(bare) and (bare[0] in FORMS or bare[0] == "co"),
         registration=numeric and _REGISTRATION.match(lower) is not None,
         bracketed=text.startswith("("),
-        digits=numeric and sum(map(str.isdigit, text)) * 2 > len(text),
+        digits=numeric and len(_DIGIT.findall(text)) * 2 > len(text),
         ends_with_comma=text.endswith(","),
         ends_with_stop=text.endswith("."),
     )

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from slmbatch.types import Document, Grounded, Grounding
 
@@ -52,6 +52,7 @@ class Sheet:
         self.lines = self._cut()
         self._line_starts = [line.left for line in self.lines]
 
+    @cached_property
     def words(self) -> Words:
         """Cut the text into words."""
         spans = [found.span() for found in WORD.finditer(self.text)]
@@ -67,9 +68,14 @@ class Sheet:
         line = self.lines[number]
         return self.text[line.start : line.end]
 
+    @property
+    def paged(self) -> bool:
+        """Say whether there are several pages."""
+        return len(self._starts) > 1
+
     def on_one_page(self, start: int, end: int) -> bool:
         """Say whether a place lies in one page."""
-        return len(self._starts) < 2 or bisect_right(self._starts, start) == bisect_right(self._starts, end - 1)
+        return bisect_right(self._starts, start) == bisect_right(self._starts, end - 1)
 
     def grounding(self, start: int, end: int) -> Grounding:
         """Turn a place in the whole text into one in its page."""

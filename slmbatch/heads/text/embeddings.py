@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slmbatch.errors import ModelError
+from slmbatch.heads.memory import give_memory_back
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -49,6 +50,7 @@ class Embedder:
             raise ModelError(f"{folder}: not a sentence model that can be loaded: {error}", remedy) from error
         self._tokenizer.enable_truncation(PIECES)
         self._tokenizer.no_padding()
+        give_memory_back()  # loading takes 60 MB more for a moment
 
     @property
     def fingerprint(self) -> str:
@@ -68,6 +70,7 @@ class Embedder:
             if embedded is None:
                 embedded = np.empty((len(texts), rows.shape[1]), np.float32)
             embedded[group] = rows
+        give_memory_back()  # else a long run ends up with the most that any batch needed, several times over
         return np.zeros((0, 0), np.float32) if embedded is None else embedded
 
     def _run(self, encoded: Sequence[Sequence[int]]) -> Floats:

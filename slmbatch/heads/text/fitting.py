@@ -37,7 +37,7 @@ def fit_classifier(
     told = pooling.combine(unseen.by_grams, unseen.by_meaning)
     sure = told.max(axis=1) if len(right) else np.zeros(1)
     least = float(np.quantile(sure, KNOWN_BELOW)) if other is not None and other not in names else None
-    final = views.fit(np.arange(len(texts)), unseen.near())
+    final = views.fit(np.arange(len(texts)), unseen.near)
     return Classifier(names, views.tfidf, *final, pooling, least), quality(names, told, right)
 
 
@@ -52,7 +52,7 @@ def fit_several(
     right = targets[unseen.rows]
     pooling = _pooled_several(unseen, right)
     told = pooling.combine(unseen.by_grams, unseen.by_meaning)
-    final = views.fit(np.arange(len(texts)), unseen.near())
+    final = views.fit(np.arange(len(texts)), unseen.near)
     measured = measure(names, told >= 0.5, right > 0, pooling.whole(told))
     return Classifier(names, views.tfidf, *final, pooling), measured
 

@@ -103,10 +103,11 @@ def _minimise(evaluate: Evaluate, point: Floats) -> Floats:
             size /= 2
         else:
             return point
+        del direction, steps[: 1 - MEMORY]  # before there are new ones: each is as large as all weights
         step, bend = moved - point, new_slope - slope
         curvature = float(step @ bend)
         if curvature > 1e-12:
-            steps = [*steps[1 - MEMORY :], (step, bend, curvature)]
+            steps.append((step, bend, curvature))
         gained, point, value, slope = value - new_value, moved, new_value, new_slope
         if iteration >= FEWEST and gained < TOLERANCE * max(value, 1e-3):
             break

@@ -54,18 +54,15 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What was told of the rows that were held out once, (rows, labels) by either view; `fits` are what told it."""
+    """What was told of the rows that were held out once, (rows, labels) by either view.
+
+    `near` is the mean of the fits that told it, a good start for fitting on all rows; None where there are none.
+    """
 
     rows: Ints
     by_grams: Doubles
     by_meaning: Doubles
-    fits: tuple[Pair, ...]
-
-    def near(self) -> Pair | None:
-        """Return the mean of the fits: a good start for fitting on all rows."""
-        if not self.fits:
-            return None
-        return _mean([first for first, _ in self.fits]), _mean([second for _, second in self.fits])
+    near: Pair | None
 
 
 def cross_fit(views: Views) -> Unseen:
@@ -73,15 +70,18 @@ def cross_fit(views: Views) -> Unseen:
     dealt = _folds(views.targets, several=views.several)
     shares: Callable[[npt.NDArray[np.floating]], Doubles] = sigmoid if views.several else softmax
     none = np.zeros((0, views.targets.shape[1]))
-    rows, by_grams, by_meaning, fits = [np.zeros(0, np.int64)], [none], [none], []
-    for fold in range(dealt.max(initial=-1) + 1):
+    rows, by_grams, by_meaning = [np.zeros(0, np.int64)], [none], [none]
+    folds = dealt.max(initial=-1) + 1
+    near: Pair | None = None  # summed up as they come: all fits together would be most of the memory
+    for fold in range(folds):
         out = np.flatnonzero(dealt == fold)
         first, second = views.fit(np.flatnonzero(dealt != fold))
-        fits.append((first, second))
+        share = np.float32(1 / folds)
+        near = (_added(near and near[0], first, share), _added(near and near[1], second, share))
         rows.append(out)
         by_grams.append(shares(views.grams[out] @ first.weights + first.biases))
         by_meaning.append(shares(views.meaning[out] @ second.weights + second.biases))
-    return Unseen(np.concatenate(rows), np.concatenate(by_grams), np.concatenate(by_meaning), tuple(fits))
+    return Unseen(np.concatenate(rows), np.concatenate(by_grams), np.concatenate(by_meaning), near)
 
 
 def _folds(targets: Floats, *, several: bool) -> Ints:
@@ -102,8 +102,8 @@ def _folds(targets: Floats, *, several: bool) -> Ints:
     return dealt
 
 
-def _mean(fits: Sequence[Logistic]) -> Logistic:
-    return Logistic(
-        np.mean([one.weights for one in fits], axis=0, dtype=np.float32),
-        np.mean([one.biases for one in fits], axis=0, dtype=np.float32),
-    )
+def _added(total: Logistic | None, one: Logistic, share: np.float32) -> Logistic:
+    """Add a share of a fit to what there is."""
+    if total is None:
+        return Logistic(share * one.weights, share * one.biases)
+    return Logistic(total.weights + share * one.weights, total.biases + share * one.biases)
