@@ -25,6 +25,10 @@ Prices = Annotated[
     list[str] | None,
     typer.Option("--price", metavar="TIER=IN/OUT", help="USD per million tokens of a tier; =0 for your own server."),
 ]
+VllmArgs = Annotated[
+    list[str] | None,
+    typer.Option("--vllm-arg", metavar="ARG", help="One more argument of `vllm serve`, as --vllm-arg=--dtype=float16."),
+]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="The text's column in tables.")]
 IdColumn = Annotated[str | None, typer.Option("--id-column", help="The id's column in tables.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of texts without a byte order mark.")]
@@ -52,6 +56,7 @@ class Flags:
     threshold: float | None
     max_usd: str | None
     price: list[str] | None
+    vllm_arg: list[str] | None
     text_column: str | None
     id_column: str | None
     encoding: str

@@ -96,6 +96,7 @@ def _choices(flags: Flags) -> Choices:
         threshold=flags.threshold,
         max_usd=_amount(flags.max_usd),
         prices=tuple(flags.price or ()),
+        vllm_args=tuple(flags.vllm_arg or ()),
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,

@@ -12,7 +12,7 @@ from slmbatch.errors import ContextTooLong, Forbidden, MalformedReply, Rejected,
 from slmbatch.tasks.grammar import grammar
 
 SEED = 20_240_229  # any constant: the same question gets the same answer where a server honours it
-CONTEXT_ERRORS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+CONTEXT_ERRORS = frozenset({"exceed_context_size_error", "context_length_exceeded", "input_tokens"})  # vLLM: a param
 FORBIDDEN = frozenset({401, 403, 404})
 ERROR_EXCERPT = 200
 
@@ -21,17 +21,20 @@ ERROR_EXCERPT = 200
 class Dialect:
     """What one family of servers takes and tells.
 
-    `grammar`: takes GBNF (else `response_format`). `top_logprobs` is the most it tells. `max_tokens` is the name of
+    `grammar`: takes GBNF (else `response_format`), in a field of its own or, with `structured_outputs`, as vLLM takes
+    it. `top_logprobs` is the most it tells. `max_tokens` is the name of
     that field, `unsupported` the schema keywords that strict decoding refuses.
     """
 
     grammar: bool
     top_logprobs: int
+    structured_outputs: bool = False
     max_tokens: str = "max_tokens"
     unsupported: frozenset[str] = frozenset()
 
 
 LLAMACPP = Dialect(grammar=True, top_logprobs=200)
+VLLM = Dialect(grammar=True, top_logprobs=1000, structured_outputs=True)
 COMPATIBLE = Dialect(grammar=False, top_logprobs=20, unsupported=frozenset({"maxLength"}))
 OPENAI = replace(COMPATIBLE, max_tokens="max_completion_tokens")  # newer models there refuse the old name
 
@@ -63,6 +66,9 @@ class Encoder:
         return self._shapes[shape]
 
     def _translate(self, shape: Shape) -> dict[str, Any]:
+        if self._dialect.structured_outputs:  # the same grammar as llama.cpp's, so that both may write the same replies
+            held = {"choice": shape.options} if isinstance(shape, Choice) else {"grammar": grammar(shape)}
+            return {"structured_outputs": held}
         if self._dialect.grammar:
             return {"grammar": grammar(shape)}
         assert not isinstance(shape, Choice)  # the task asks such engines for JSON
@@ -167,6 +173,7 @@ class _Error(msgspec.Struct):
     message: str = ""
     type: str | None = None
     code: str | int | None = None
+    param: str | None = None
 
 
 class _Refusal(msgspec.Struct):
@@ -180,7 +187,7 @@ def refusal(status: int, body: bytes) -> RequestError:
     except msgspec.MsgspecError:
         error = _Error(body.decode("utf-8", "replace"))
     message = error.message[:ERROR_EXCERPT]
-    if {error.type, error.code} & CONTEXT_ERRORS:
+    if {error.type, error.code, error.param} & CONTEXT_ERRORS:
         return ContextTooLong(f"the text is too long for the model's context: {message}")
     if status in FORBIDDEN:
         return Forbidden(f"the server refused access with status {status}: {message}")

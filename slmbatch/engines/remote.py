@@ -6,7 +6,7 @@ import os
 
 from slmbatch.chat import Capabilities, Completion, Request
 from slmbatch.engines.client import ChatClient, RetryPolicy
-from slmbatch.engines.dialects import COMPATIBLE, OPENAI
+from slmbatch.engines.dialects import COMPATIBLE, OPENAI, Dialect
 from slmbatch.engines.settings import EngineSettings, EngineSpec
 from slmbatch.engines.wire import LOOPBACK, HttpWire, Meter
 from slmbatch.errors import (
@@ -31,10 +31,18 @@ FAILURES = 50  # requests in a row that failed for good, whatever came before: g
 class RemoteEngine:
     """One model behind one URL. The key is read from the environment when the engine is made, and kept in a header.
 
-    `meter` counts the money, where requests cost any.
+    `meter` counts the money, where requests cost any; `key` is the variable with the key unless settings name one.
     """
 
-    def __init__(self, spec: EngineSpec, settings: EngineSettings, meter: Meter | None = None) -> None:
+    def __init__(
+        self,
+        spec: EngineSpec,
+        settings: EngineSettings,
+        meter: Meter | None = None,
+        *,
+        dialect: Dialect | None = None,
+        key: str = DEFAULT_KEY,
+    ) -> None:
         self._name = str(spec)
         self._answered = False
         self._failures = 0
@@ -45,14 +53,14 @@ class RemoteEngine:
         )
         wire = HttpWire(
             f"{spec.url or DEFAULT_URL}/chat/completions",
-            headers=_authorization(spec, settings),
+            headers=authorization(spec, settings, key),
             timeout_s=settings.timeout_s or TIMEOUT_S,
             connections=self.concurrency,
         )
         self._client = ChatClient(
             meter(wire) if meter else wire,
             model=spec.model,
-            dialect=COMPATIBLE if spec.url else OPENAI,
+            dialect=dialect or (COMPATIBLE if spec.url else OPENAI),
             policy=RetryPolicy(settings.attempts, settings.retry_s),
         )
 
@@ -93,20 +101,20 @@ class RemoteEngine:
         await self._client.close()
 
 
-def _authorization(spec: EngineSpec, settings: EngineSettings) -> dict[str, str]:
+def authorization(spec: EngineSpec, settings: EngineSettings, default: str = DEFAULT_KEY) -> dict[str, str]:
     """The key's header. Only the default address, or a named variable, makes a missing key an error.
 
     Over plain http to another machine a key is sent only when its variable was named for this tier.
     """
     if settings.key_env is None and spec.url and not spec.url.startswith(("https://", *LOOPBACK)):
         return {}
-    key = os.environ.get(settings.key_env or DEFAULT_KEY, "").strip()
+    key = os.environ.get(settings.key_env or default, "").strip()
     if not key.isprintable():
-        variable = settings.key_env or DEFAULT_KEY
+        variable = settings.key_env or default
         raise ConfigError(f"{spec}: {variable} holds control characters.", "Export the key itself, on one line.")
     if not key and (settings.key_env or spec.url is None):
         raise ConfigError(
-            f"{spec}: the environment variable {settings.key_env or DEFAULT_KEY} is not set.",
+            f"{spec}: the environment variable {settings.key_env or default} is not set.",
             "Export it, or name another one as key_env in the tier's table of the configuration file.",
         )
     return {"Authorization": f"Bearer {key}"} if key else {}

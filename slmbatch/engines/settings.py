@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from slmbatch.errors import ConfigError
 
@@ -29,7 +33,7 @@ def parse_spec(text: str) -> EngineSpec:
     model, at, url = rest.partition("@http")
     if at and "@" in url.partition("/")[0] + url.removeprefix("s").removeprefix("://").partition("/")[0]:
         raise ConfigError("The address of a tier holds a user name or password.", "Name a variable as key_env instead.")
-    if engine == "openai" and "@" in model[1:]:
+    if engine in {"openai", "vllm"} and "@" in model[1:]:
         remedy = f"Write {engine}:{model.partition('@')[0]}@http://{model.rpartition('@')[2]}, or https."
         raise ConfigError(f"{text!r}: the address after @ doesn't begin with http:// or https://.", remedy)
     if not (engine and colon and model):
@@ -43,7 +47,8 @@ class EngineSettings:
 
     `timeout_s` is for one request, `retry_s` for a request with all its retries. `slots` and `threads` are for engines
     started here, `threads` for heads too; `embeddings` is the folder of a head's sentence model. `context_tokens` is
-    for prompt and reply together.
+    for prompt and reply together. The last four are for a vLLM server started here: the words that start `vllm`, more
+    arguments of `vllm serve`, copies of the model, and the numbers of the GPUs that it may see (all, if empty).
     """
 
     key_env: str | None = None
@@ -56,3 +61,15 @@ class EngineSettings:
     slots: int | None = None
     threads: int | None = None
     embeddings: str | None = None
+    vllm_command: tuple[str, ...] = ()
+    vllm_args: tuple[str, ...] = ()
+    data_parallel: int | None = None
+    gpus: tuple[int, ...] = ()
+
+
+def find_vllm(words: Sequence[str] = ()) -> list[str] | None:
+    """Return the words that start vLLM: the chosen ones, else `vllm` beside this Python or on the PATH; else None."""
+    program, *more = words or ["vllm"]
+    beside = Path(sys.executable).with_name("vllm")
+    found = str(beside) if not words and beside.exists() else shutil.which(program)
+    return [found, *more] if found else None

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import aiohttp
+import msgspec
 
 from slmbatch.chat import Completion
 from slmbatch.engines.dialects import decode, refusal
-from slmbatch.errors import ConnectionLost, TimedOut, Unavailable, Unreachable
+from slmbatch.errors import ConnectionLost, MalformedReply, TimedOut, Unavailable, Unreachable
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
@@ -44,6 +45,27 @@ class Wire(Protocol):
 
 
 Meter: TypeAlias = Callable[[Wire], Wire]  # puts what counts money before a wire
+
+
+async def ask(url: str, *, headers: Mapping[str, str], body: Mapping[str, object] | None = None) -> Any:
+    """Ask a server of one's own about something else than a completion: GET, or POST with a body. Returns its JSON.
+
+    Raises ConnectionLost, or Rejected when it answers with an error.
+    """
+    method = "GET" if body is None else "POST"
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, url, json=body) as response,
+        ):
+            content = await response.read()
+            if response.status == 200:
+                return msgspec.json.decode(content)
+            raise refusal(response.status, content)
+    except (aiohttp.ClientError, OSError) as error:
+        raise ConnectionLost(f"{url} can't be reached: {error}") from error
+    except msgspec.DecodeError as error:
+        raise MalformedReply(f"{url} answers with something that isn't JSON.") from error
 
 
 class HttpWire:

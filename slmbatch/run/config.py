@@ -45,6 +45,10 @@ class TierTable(BaseModel):
     slots: int | None = Field(default=None, ge=1, le=256)
     threads: int | None = Field(default=None, ge=1)
     embeddings: str | None = None
+    vllm_command: tuple[str, ...] = ()
+    vllm_args: tuple[str, ...] = ()
+    data_parallel: int | None = Field(default=None, ge=1)
+    gpus: tuple[int, ...] = ()
     usd_per_hour: Decimal | None = Field(default=None, ge=0)
     price: PriceTable | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -52,6 +52,7 @@ class Choices:
     threshold: float | None = None
     max_usd: Decimal | None = None
     prices: tuple[str, ...] = ()
+    vllm_args: tuple[str, ...] = ()
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -91,6 +92,7 @@ def _identity(tier: TierPlan, task: Task) -> str:
         "context_tokens": settings.context_tokens,
         "top_logprobs": settings.top_logprobs,
         "embeddings": settings.embeddings,
+        "vllm_args": " ".join(settings.vllm_args) or None,
         "bytes": file.stat().st_size if tier.local and file.is_file() else None,
         "sha256": _content(tier, task),
     }
@@ -119,6 +121,7 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         config,
         default=DEFAULT_MODELS[task.name],
         prices=parse_prices(choices.prices),
+        vllm_args=choices.vllm_args,
     )
     for tier in tiers:
         if not tier.price.known:
@@ -149,8 +152,12 @@ def plan_tiers(
     *,
     default: str,
     prices: Mapping[str, Rates] | None = None,
+    vllm_args: Sequence[str] = (),
 ) -> tuple[TierPlan, ...]:
-    """Return the tiers in order: flags first, then the configuration file, then the default."""
+    """Return the tiers in order: flags first, then the configuration file, then the default.
+
+    `vllm_args` come after those of the configuration file, for every vLLM server that the run starts.
+    """
     first = model or config.model or default
     tables = {str(parse_spec(name)): table for name, table in config.tier.items()}
     tiers: list[TierPlan] = []
@@ -159,5 +166,10 @@ def plan_tiers(
         if any(tier.spec == spec for tier in tiers):
             raise ConfigError(f"{spec} is named twice.", "Name each tier once, cheapest first.")
         table = tables.get(str(spec), TierTable())
-        tiers.append(TierPlan(spec, table.settings(), tier_price(spec, table, prices or {})))
+        settings = table.settings()
+        if spec.engine == "vllm":
+            settings = replace(settings, vllm_args=(*settings.vllm_args, *vllm_args))
+        tiers.append(TierPlan(spec, settings, tier_price(spec, table, prices or {})))
+    if vllm_args and not any(tier.spec.engine == "vllm" and tier.spec.url is None for tier in tiers):
+        raise ConfigError("--vllm-arg is given, but this run starts no vLLM server.", "Name a tier vllm:MODEL.")
     return tuple(tiers)
