@@ -14,6 +14,7 @@ NO_MEMORY = (
     "DefaultCPUAllocator: can't allocate memory",
     "No available memory for the cache blocks",  # vLLM, when it starts
     "less than desired GPU memory utilization",
+    "less than requested memory",
     "larger than the available KV cache memory",
     "unable to allocate",  # llama.cpp
     "failed to allocate",

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 GRACE_S = 3.0  # for the server to tidy up; child.py waits a little longer
 LOOK_S = 0.2
@@ -42,7 +43,7 @@ def main() -> None:
         if server.poll() is None:
             print(json.dumps({"url": f"http://127.0.0.1:{port}"}), file=answers, flush=True)
         code = server.wait()
-    kill_group(server)  # workers may outlive the process that started them
+    end_group(server)  # workers may outlive the process that started them
     end_as(code)
 
 
@@ -68,18 +69,38 @@ def healthy(port: int) -> bool:
 
 
 def end_with_the_parent(server: subprocess.Popen[bytes]) -> None:
-    """Wait until standard input closes, then end the server: politely, then by force."""
+    """Wait until standard input closes, then end the server and all its processes."""
     sys.stdin.read()
     server.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        server.wait(GRACE_S)
-    kill_group(server)
+    end_group(server)
     os._exit(0)
 
 
-def kill_group(server: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
+def end_group(server: subprocess.Popen[bytes]) -> None:
+    """Give the server's processes a moment to tidy up, then kill those that are left."""
+    deadline = time.monotonic() + GRACE_S
+    while (left := members(server.pid)) and time.monotonic() < deadline:
+        server.poll()
+        time.sleep(LOOK_S)
+    while left:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(LOOK_S)
+        left = members(server.pid)
+
+
+def members(group: int) -> list[int]:
+    """The processes of a group that run, without Python's resource trackers: when the others are gone these free the
+    shared memory that those have left, and end.
+    """
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (folder / "cmdline").read_bytes()  # empty when it has ended
+            if command and b"resource_tracker" not in command and os.getpgid(int(folder.name)) == group:
+                found.append(int(folder.name))
+    return found
 
 
 def end_as(code: int) -> None:
