@@ -20,6 +20,7 @@ from slmbatch.confidence.tokens import LabelScorer
 from slmbatch.engines.llamacpp import LlamaCppEngine
 from slmbatch.engines.settings import EngineSettings, parse_spec
 from slmbatch.engines.vllm import JoinedVllm
+from slmbatch.errors import ContextTooLong
 from tests.harness import EMBEDDED, TESTS, results, slmbatch
 from tests.vllm.conftest import KEY, Joined
 
@@ -69,10 +70,10 @@ def test_tickets_get_the_same_labels_and_llama_cpp_holds_back_what_it_is_not_tol
 def test_invoices_get_the_same_fields_with_the_same_scores(vllm: Joined, tmp_path: Path) -> None:
     schema = tmp_path / "fields.schema.json"
     schema.write_text(json.dumps({"type": "object", "properties": FIELDS}))
-    outs = both(tmp_path, vllm, "extract", SAMPLES / "invoices", "--schema", schema, "--limit", 4)
+    outs = both(tmp_path, vllm, "extract", SAMPLES / "invoices", "--schema", schema, "--limit", 5)
     embedded, served = (pq.read_table(out / "fields.parquet").to_pylist() for out in outs)
     pairs = [(one, other) for one, other in zip(embedded, served, strict=True) if one["raw"] == other["raw"]]
-    assert len(pairs) >= 0.7 * len(embedded) >= 4
+    assert len(pairs) >= 0.7 * len(embedded) > 2  # what breaks off in one of them has no fields
     for one, other in pairs:
         if one["logprob_mean"] is not None:
             assert other["logprob_mean"] == pytest.approx(one["logprob_mean"], abs=2 * TOLERANCE), one["path"]
@@ -97,7 +98,7 @@ def with_both(vllm: Joined, model: Path, folder: Path, work: Callable[[Any], Cor
     return asyncio.run(run())
 
 
-def asked(text: str, shape: Choice | JsonShape, *, top: int = 20) -> Callable[[Any], Coroutine[Any, Any, Completion]]:
+def asked(text: str, shape: Choice | JsonShape, *, top: int = 200) -> Callable[[Any], Coroutine[Any, Any, Completion]]:
     async def work(engine: Any) -> Completion:
         completion: Completion = await engine.complete(Request((Message("user", text),), shape, 24, top))
         return completion
@@ -120,19 +121,14 @@ def test_where_a_model_names_labels_by_itself_the_scores_are_the_same(
 
 
 def test_vllm_tells_logprobs_from_behind_the_mask(vllm: Joined, embedded_model: Path, tmp_path: Path) -> None:
-    """The reason for raw_logprobs=False. If this fails, vLLM has changed, and `mass` can be had from it."""
+    """The reason for raw_logprobs=False. If this fails, vLLM has changed, and `label_mass` can be had from it."""
     question = asked("My card has not arrived. What can I do?", Choice(("zebra", "quagga")))
     embedded, served = with_both(vllm, embedded_model, tmp_path, question)
-    masses = [sum(math.exp(logprob) for _, logprob in one.tokens[0].top) for one in (embedded, served)]
-    likeliest = [max(logprob for _, logprob in one.tokens[0].top) for one in (embedded, served)]
-    assert served.text in {"zebra", "quagga"}
-    assert all(
-        b"zebra".startswith(data) or b"quagga".startswith(data)
-        for data, logprob in served.tokens[0].top
-        if logprob > -100
-    )
-    assert masses[1] == pytest.approx(1, abs=1e-3)
-    assert embedded.tokens[0].logprob < -5 < served.tokens[0].logprob, likeliest
+    first = served.tokens[0]
+    let_through = [data for data, logprob in first.top if logprob > math.log(1e-9)]
+    assert all(b"zebra".startswith(data) or b"quagga".startswith(data) for data in let_through)
+    assert sum(math.exp(logprob) for _, logprob in first.top) == pytest.approx(1, abs=1e-3)
+    assert embedded.tokens[0].logprob < math.log(0.01) < first.logprob
 
 
 def test_tokens_spell_the_reply_in_bytes_whatever_the_script(
@@ -161,8 +157,6 @@ def test_a_long_text_is_cut_at_the_same_place(vllm: Joined, embedded_model: Path
 
 
 def test_a_text_longer_than_the_context_is_said_to_be(vllm: Joined) -> None:
-    from slmbatch.errors import ContextTooLong
-
     async def work() -> None:
         engine = JoinedVllm(parse_spec(vllm.model), EngineSettings())
         await engine.start()
