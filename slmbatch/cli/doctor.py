@@ -17,6 +17,7 @@ import typer
 from slmbatch import __version__
 from slmbatch.engines.loaders import HEADS
 from slmbatch.engines.models import EMBEDDINGS, PINNED, embeddings_folder, model_file, models_folder, pull
+from slmbatch.engines.settings import find_vllm
 from slmbatch.errors import ConfigError, EngineError, ModelError, UsageError
 from slmbatch.run.config import load_config
 from slmbatch.run.plan import DEFAULT_MODELS, TierPlan, plan_tiers
@@ -63,7 +64,7 @@ def _machine() -> list[Finding]:
         *(Finding(f"model {one.name}", one.present, str(one.path)) for one in PINNED.values()),
         Finding("llama.cpp", _installed("xllamacpp"), "embedded engine (package xllamacpp)"),
         Finding("GPU", shutil.which("nvidia-smi") is not None, "NVIDIA driver tools on the PATH"),
-        Finding("vLLM", _installed("vllm"), "package vllm; not used by this version yet"),
+        Finding("vLLM", find_vllm() is not None, "the program vllm, beside this Python or on the PATH"),
         Finding("OCR", False, "scanned pages are reported as unreadable by this version"),
         *(Finding(name, bool(os.environ.get(name)), "set" if os.environ.get(name) else "not set") for name in KEYS),
     ]
@@ -80,11 +81,12 @@ def _tier(tier: TierPlan) -> Finding:
     try:
         if tier.spec.engine in HEADS:
             return _head(tier)
-        pinned = PINNED.get(tier.spec.model) if tier.local else None
+        embedded = tier.spec.engine == "llamacpp"
+        pinned = PINNED.get(tier.spec.model) if embedded else None
         if pinned is not None and not pinned.present:
             about = "not on this machine yet: the first run fetches it, or `slmbatch models pull`"
             return Finding(f"tier {tier.name}", True, about, needed=True)
-        if tier.local:
+        if embedded:
             return Finding(f"tier {tier.name}", True, str(model_file(tier.spec.model, download=False)), needed=True)
         load_engine(tier.spec, tier.settings, log=Path(os.devnull), download=False)
     except (ConfigError, ModelError) as error:

@@ -35,6 +35,10 @@ CompareTo = Annotated[
     str | None, typer.Option("--compare-to", metavar="ENGINE:MODEL", help="What this tier alone would have cost.")
 ]
 Html = Annotated[bool, typer.Option("--html", help="Write report.html again, with what the other options add.")]
+VllmArgs = Annotated[
+    list[str] | None,
+    typer.Option("--vllm-arg", metavar="ARG", help="One more argument of `vllm serve`, as --vllm-arg=--dtype=float16."),
+]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="The text's column in tables.")]
 IdColumn = Annotated[str | None, typer.Option("--id-column", help="The id's column in tables.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of texts without a byte order mark.")]
@@ -68,6 +72,7 @@ class Flags:
     price: list[str] | None
     batch: bool
     batch_wait: float | None
+    vllm_arg: list[str] | None
     text_column: str | None
     id_column: str | None
     encoding: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from types import TracebackType
@@ -20,6 +21,7 @@ class Progress:
         self._quiet = quiet
         self._live = None
         self._said = time.monotonic()
+        self._news = _News(self)
         if not quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -29,7 +31,16 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._live is not None:
             self._live.start()
+        if not self._quiet:
+            logging.getLogger("slmbatch").addHandler(self._news)
         return self
+
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            typer.echo(text, err=True)
 
     def show(self, counts: Counts) -> None:
         if self._live is not None:
@@ -41,8 +52,23 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        logging.getLogger("slmbatch").removeHandler(self._news)
         if self._live is not None:
             self._live.stop()
+
+
+class _News(logging.Handler):
+    """Passes on what is logged about servers started here: that one is loading a model, or died."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.INFO)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        facts = getattr(record, "facts", {})
+        if "server" in facts:
+            server, about = facts["server"], facts.get("log") or facts.get("why", "")
+            self._progress.say(f"{server}: {record.getMessage()}: {about}")
 
 
 def line(counts: Counts) -> str:

@@ -100,6 +100,7 @@ def _choices(flags: Flags) -> Choices:
         prices=tuple(flags.price or ()),
         batch=flags.batch,
         batch_wait_h=flags.batch_wait,
+        vllm_args=tuple(flags.vllm_arg or ()),
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,

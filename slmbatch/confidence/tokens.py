@@ -48,7 +48,10 @@ class LabelScorer:
         for token in tokens:
             if len(live) == 1:
                 break
-            chosen = self._continuing(prefix + token.data, live) if token.data else ()
+            if not token.data:  # part of a character, told whole with a later token: what it left to others is unknown
+                path *= math.exp(token.logprob)
+                continue
+            chosen = self._continuing(prefix + token.data, live)
             if not chosen:
                 continue
             branches = self._branches(prefix, token, live)

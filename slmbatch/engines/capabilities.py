@@ -51,8 +51,7 @@ def provider_of(spec: EngineSpec) -> Provider:
     for name, table in _known().items():
         if f"{spec.url}/".startswith(f"{table['url']}/") or (spec.url is None and name == spec.engine):
             return Provider(name, table["url"], table["key_env"])
-    own = _known()[spec.engine]
-    return Provider(None, None, own["key_env"])
+    return Provider(None, None, _data()[spec.engine]["key_env"])
 
 
 def model_of(spec: EngineSpec, settings: EngineSettings) -> Model:

@@ -7,16 +7,13 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-import aiohttp
-
 from slmbatch.chat import Capabilities, Completion, Request
-from slmbatch.engines.child import Launch
+from slmbatch.engines.child import Configuration, Launch
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import LLAMACPP
 from slmbatch.engines.settings import EngineSettings
 from slmbatch.engines.supervised import Supervised
-from slmbatch.engines.wire import HttpWire
-from slmbatch.errors import ConnectionLost
+from slmbatch.engines.wire import HttpWire, ask
 
 SLOTS, CONTEXT_TOKENS, TIMEOUT_S = 4, 8192, 600.0
 MAX_TOKEN_BYTES = 64  # longer vocabulary entries are runs of blanks
@@ -40,7 +37,7 @@ class LlamaCppEngine:
             raw_logprobs=True,
             context_tokens=context,
         )
-        configuration: dict[str, str | int] = {
+        configuration: Configuration = {
             "model": str(model),
             "slots": slots,
             "context_tokens": context,
@@ -51,7 +48,7 @@ class LlamaCppEngine:
         launch = Launch(f"llama.cpp ({model.name})", "slmbatch.engines.llamacpp_server", configuration, log)
         self._server = Supervised(launch, self._connect)
 
-    def _connect(self, address: Mapping[str, str]) -> ChatClient:
+    async def _connect(self, address: Mapping[str, str]) -> ChatClient:
         self._url = address["url"]
         wire = HttpWire(
             f"{self._url}/v1",
@@ -85,15 +82,8 @@ class LlamaCppEngine:
     async def _pieces(self, text: str) -> list[bytes]:
         """Tokenize: the bytes of each token. A piece that isn't UTF-8 by itself comes as a list of bytes."""
         body = {"content": text, "add_special": False, "with_pieces": True}
-        headers = {"Authorization": f"Bearer {self._key}"}
-        try:
-            async with (
-                aiohttp.ClientSession(headers=headers) as session,
-                session.post(f"{self._url}/tokenize", json=body) as response,
-            ):
-                pieces = [entry["piece"] for entry in (await response.json())["tokens"]]
-        except (aiohttp.ClientError, OSError) as error:
-            raise ConnectionLost(f"the tokenizer of the local server can't be reached: {error}") from error
+        told = await ask(f"{self._url}/tokenize", headers={"Authorization": f"Bearer {self._key}"}, body=body)
+        pieces = [entry["piece"] for entry in told["tokens"]]
         return [piece.encode() if isinstance(piece, str) else bytes(piece) for piece in pieces]
 
     async def close(self) -> None:

@@ -40,14 +40,28 @@ def _remote(
     return RemoteEngine(spec, settings, meter)
 
 
+def _vllm(
+    spec: EngineSpec,
+    settings: EngineSettings,
+    *,
+    log: Path,
+    download: bool,
+    meter: Meter | None,  # noqa: ARG001
+) -> Engine:
+    from slmbatch.engines.vllm import JoinedVllm, VllmEngine
+
+    return JoinedVllm(spec, settings) if spec.url else VllmEngine(spec, settings, log=log, download=download)
+
+
 Loader: TypeAlias = Callable[..., Engine]
 ENGINES: dict[str, Loader] = {
     "llamacpp": _llamacpp,  # embedded: a GGUF file, served in a child process
     "openai": _remote,  # any server that speaks OpenAI chat completions
     "anthropic": _remote,  # any server that speaks Anthropic's Messages API
+    "vllm": _vllm,  # `vllm serve` in a child process, or one that is running already
 }
 HEADS = frozenset({"head", "rules"})  # answered in this process, by slmbatch.heads
-LOCAL = frozenset({"llamacpp"}) | HEADS
+LOCAL = frozenset({"llamacpp", "vllm"}) | HEADS  # not paid by the request
 
 
 def known_engine(spec: EngineSpec) -> EngineSpec:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from slmbatch.chat import Capabilities, Completion, Request
 from slmbatch.engines.capabilities import Model, model_of, provider_of
 from slmbatch.engines.client import ChatClient, RetryPolicy
-from slmbatch.engines.dialects import COMPATIBLE, Dialect, MessagesDialect
+from slmbatch.engines.dialects import COMPATIBLE, VLLM, Dialect, MessagesDialect
 from slmbatch.engines.limits import Limiter
 from slmbatch.engines.settings import EngineSettings, EngineSpec
 from slmbatch.engines.wire import LOOPBACK, HttpWire, Meter
@@ -54,14 +54,10 @@ class RemoteEngine:
         wire = HttpWire(
             spec.url or f"{provider_of(spec).url}{API}",
             dialect=dialect,
-            key=_key(spec, settings),
+            key=key_of(spec, settings),
             timeout_s=settings.timeout_s or TIMEOUT_S,
             connections=connections,
-            limiter=Limiter(
-                connections,
-                requests_per_minute=settings.requests_per_minute,
-                tokens_per_minute=settings.tokens_per_minute,
-            ),
+            limiter=_limiter(spec, settings, connections),
         )
         self._client = ChatClient(
             meter(wire) if meter else wire,
@@ -108,11 +104,24 @@ class RemoteEngine:
         await self._client.close()
 
 
+def _limiter(spec: EngineSpec, settings: EngineSettings, connections: int) -> Limiter | None:
+    """Return what paces a tier. A vLLM server queues by itself, and must not run dry because replies take longer."""
+    if spec.engine == "vllm" and not (settings.requests_per_minute or settings.tokens_per_minute):
+        return None
+    return Limiter(
+        connections,
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+    )
+
+
 def _dialect(spec: EngineSpec, model: Model) -> Dialect:
     """The language of the engine, as this model takes it. Raises ConfigError for a structure that it doesn't have."""
     if model.structure == ("object" if spec.engine == "anthropic" else "tool"):
         remedy = "Set structure to schema or tool." if spec.engine == "anthropic" else "Set it to schema or object."
         raise ConfigError(f"{spec}: structure can't be {model.structure!r} there.", remedy)
+    if spec.engine == "vllm":
+        return VLLM
     if spec.engine == "anthropic":
         return MessagesDialect(model)
     return replace(
@@ -126,7 +135,7 @@ def _dialect(spec: EngineSpec, model: Model) -> Dialect:
     )
 
 
-def _key(spec: EngineSpec, settings: EngineSettings) -> str:
+def key_of(spec: EngineSpec, settings: EngineSettings) -> str:
     """The key, or nothing. Only a known provider, or a named variable, makes a missing key an error.
 
     Over plain http to another machine a key is sent only when its variable was named for this tier.

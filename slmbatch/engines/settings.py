@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from slmbatch.errors import ConfigError
@@ -30,7 +34,7 @@ def parse_spec(text: str) -> EngineSpec:
     model, at, url = rest.partition("@http")
     if at and "@" in url.partition("/")[0] + url.removeprefix("s").removeprefix("://").partition("/")[0]:
         raise ConfigError("The address of a tier holds a user name or password.", "Name a variable as key_env instead.")
-    if engine in {"openai", "anthropic"} and "@" in model[1:]:
+    if engine in {"openai", "anthropic", "vllm"} and "@" in model[1:]:
         remedy = f"Write {engine}:{model.partition('@')[0]}@http://{model.rpartition('@')[2]}, or https."
         raise ConfigError(f"{text!r}: the address after @ doesn't begin with http:// or https://.", remedy)
     if not (engine and colon and model):
@@ -48,6 +52,8 @@ class EngineSettings:
     allows, None for no such limit. What a model takes and tells is in capabilities.py; what is set here overrides it.
     `batch`: ask through the provider's batch endpoint, with at most `batch_rows` rows waiting, polling after
     `batch_poll_s` for the first time; `batch_wait_h` hours later what is left is asked online.
+    The last four are for a vLLM server started here: the words that start `vllm`, more
+    arguments of `vllm serve`, copies of the model, and the numbers of the GPUs that it may see (all, if empty).
     """
 
     key_env: str | None = None
@@ -72,3 +78,15 @@ class EngineSettings:
     seed: bool | None = None
     reasoning_tokens: int | None = None
     effort: str | None = None
+    vllm_command: tuple[str, ...] = ()
+    vllm_args: tuple[str, ...] = ()
+    data_parallel: int | None = None
+    gpus: tuple[int, ...] = ()
+
+
+def find_vllm(words: Sequence[str] = ()) -> list[str] | None:
+    """Return the words that start vLLM: the chosen ones, else `vllm` beside this Python or on the PATH; else None."""
+    program, *more = words or ["vllm"]
+    beside = Path(sys.executable).with_name("vllm")
+    found = str(beside) if not words and beside.exists() else shutil.which(program)
+    return [found, *more] if found else None

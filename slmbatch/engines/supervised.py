@@ -15,10 +15,9 @@ from slmbatch.errors import ConnectionLost, Poisoned, TimedOut
 
 log = logging.getLogger("slmbatch")
 DEATHS = 3
-NOTICE_S = 2.0  # how long a dying process may take to be seen dead after its connections broke
 
 Told = TypeVar("Told")
-Connect: TypeAlias = Callable[[Mapping[str, str]], ChatClient]
+Connect: TypeAlias = Callable[[Mapping[str, str]], Awaitable[ChatClient]]
 
 
 class Supervised:
@@ -43,7 +42,7 @@ class Supervised:
 
     async def start(self) -> None:
         self._child, address = await Child.start(self._launch)
-        self._client = self._connect(address)
+        self._client = await self._connect(address)
         await self._client.open()
 
     async def close(self) -> None:
@@ -61,6 +60,7 @@ class Supervised:
 
     async def outlive(self, ask: Callable[[ChatClient], Awaitable[Told]]) -> Told:
         """Ask the server something, over up to three deaths of it; raises as `complete` does."""
+        child = None
         for death in range(DEATHS):
             async with self._lane.alone() if death else self._lane.shared():
                 child, client = await self._running()
@@ -68,7 +68,7 @@ class Supervised:
                 try:
                     return await ask(client)
                 except ConnectionLost:
-                    if not await child.died(NOTICE_S):
+                    if not await child.died(self._launch.notice_s):
                         raise
                     self._count(child, alone=death > 0)
                 except TimedOut:
@@ -77,7 +77,9 @@ class Supervised:
                     await child.kill()
                     self._count(child, alone=death > 0)
         self._fruitless += 1
-        poisoned = Poisoned(f"{self._launch.name} died {DEATHS} times with this row in flight")
+        assert child is not None
+        why = child.ending.what
+        poisoned = Poisoned(f"{self._launch.name} died {DEATHS} times with this row in flight; the last time: {why}")
         poisoned.tries = DEATHS
         raise poisoned
 
@@ -95,7 +97,9 @@ class Supervised:
                 if self._fruitless >= DEATHS:
                     raise self._child.failure(f"died {DEATHS} times without answering anything")
                 await self._client.close()
+                await self._child.stop()  # it may be about to end, and would hold memory that the next one needs
                 self.restarts += 1
-                log.warning("a local server died and is started again", extra={"facts": {"server": self._launch.name}})
+                facts = {"server": self._launch.name, "why": self._child.ending.what}
+                log.warning("a local server died and is started again", extra={"facts": facts})
                 await self.start()
             return self._child, self._client

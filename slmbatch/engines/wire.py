@@ -8,14 +8,16 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import aiohttp
+import msgspec
 
 from slmbatch.chat import Completion
 from slmbatch.engines.dialects import Dialect
+from slmbatch.engines.dialects.chat import refusal
 from slmbatch.engines.limits import OVERLOADED, TIMED_OUT, Limiter
-from slmbatch.errors import ConnectionLost, RequestError, TimedOut, Unavailable, Unreachable
+from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedOut, Unavailable, Unreachable
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 BYTES_PER_TOKEN = 4  # of a body, about: counted right when the reply tells
@@ -51,6 +53,27 @@ class Wire(Protocol):
         """Read a reply's bytes again, as `post` did. Raises MalformedReply."""
 
     async def close(self) -> None: ...
+
+
+async def ask(url: str, *, headers: Mapping[str, str], body: Mapping[str, object] | None = None) -> Any:
+    """Ask a server of one's own about something else than a completion: GET, or POST with a body. Returns its JSON.
+
+    Raises ConnectionLost, or Rejected when it answers with an error.
+    """
+    method = "GET" if body is None else "POST"
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, url, json=body) as response,
+        ):
+            content = await response.read()
+            if response.status == 200:
+                return msgspec.json.decode(content)
+            raise refusal(response.status, content)
+    except (aiohttp.ClientError, OSError) as error:
+        raise ConnectionLost(f"{url} can't be reached: {error}") from error
+    except msgspec.DecodeError as error:
+        raise MalformedReply(f"{url} answers with something that isn't JSON.") from error
 
 
 class HttpWire:

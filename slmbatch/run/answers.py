@@ -35,6 +35,7 @@ class LabelReader:
     def __init__(self, task: ClassifyTask, capabilities: Capabilities) -> None:
         self._task = task
         self._choice = capabilities.choice
+        self._raw_logprobs = capabilities.raw_logprobs
         self._scorers: dict[bytes, LabelScorer] = {}
 
     def read(self, completion: Completion, document: Document) -> Answer | None:  # noqa: ARG002
@@ -45,7 +46,8 @@ class LabelReader:
             return Answer(label=label)
         told = self._scorer(completion.text).score(completion.tokens)
         scores = tuple(sorted(told.scores.items(), key=lambda item: -item[1]))
-        return Answer(label=label, scores=scores, mass=told.mass, score=told.scores.get(label))
+        mass = told.mass if self._raw_logprobs else None  # behind a mask labels are all there is
+        return Answer(label=label, scores=scores, mass=mass, score=told.scores.get(label))
 
     def _scorer(self, reply: str) -> LabelScorer:
         """The scorer for replies that begin as this one does: `{"label":` may be written with or without blanks."""

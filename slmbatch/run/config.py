@@ -62,6 +62,10 @@ class TierTable(BaseModel):
     seed: bool | None = None
     reasoning_tokens: int | None = Field(default=None, ge=0, le=1_000_000)
     effort: str | None = None
+    vllm_command: tuple[str, ...] = ()
+    vllm_args: tuple[str, ...] = ()
+    data_parallel: int | None = Field(default=None, ge=1)
+    gpus: tuple[int, ...] = ()
     usd_per_hour: Decimal | None = Field(default=None, ge=0)
     price: PriceTable | None = None
 

@@ -67,6 +67,7 @@ class Choices:
     prices: tuple[str, ...] = ()
     batch: bool = False
     batch_wait_h: float | None = None
+    vllm_args: tuple[str, ...] = ()
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -111,6 +112,7 @@ def _identity(tier: TierPlan, task: Task) -> str:
         "reasoning_tokens": settings.reasoning_tokens,
         "effort": settings.effort,
         "embeddings": settings.embeddings,
+        "vllm_args": " ".join(settings.vllm_args) or None,
         "bytes": file.stat().st_size if tier.local and file.is_file() else None,
         "sha256": _content(tier, task),
     }
@@ -151,6 +153,7 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         default=DEFAULT_MODELS[task.name],
         prices=parse_prices(choices.prices),
         batching=Batching(choices.batch, choices.batch_wait_h),
+        vllm_args=choices.vllm_args,
     )
     if choices.batch and all(tier.batch_price is None for tier in tiers):
         raise ConfigError(
@@ -188,8 +191,12 @@ def plan_tiers(
     default: str,
     prices: Mapping[str, Rates] | None = None,
     batching: Batching = NO_BATCHES,
+    vllm_args: Sequence[str] = (),
 ) -> tuple[TierPlan, ...]:
-    """Return the tiers in order: flags first, then the configuration file, then the default."""
+    """Return the tiers in order: flags first, then the configuration file, then the default.
+
+    `vllm_args` come after those of the configuration file, for every vLLM server that the run starts.
+    """
     first = model or config.model or default
     tables = {str(parse_spec(name)): table for name, table in config.tier.items()}
     tiers: list[TierPlan] = []
@@ -198,8 +205,13 @@ def plan_tiers(
         if any(tier.spec == spec for tier in tiers):
             raise ConfigError(f"{spec} is named twice.", "Name each tier once, cheapest first.")
         table = tables.get(str(spec), TierTable())
-        price = tier_price(spec, table, prices or {})
-        tiers.append(_batched(TierPlan(spec, table.settings(), price), table, batching))
+        settings = table.settings()
+        if spec.engine == "vllm":
+            settings = replace(settings, vllm_args=(*settings.vllm_args, *vllm_args))
+        tier = TierPlan(spec, settings, tier_price(spec, table, prices or {}))
+        tiers.append(_batched(tier, table, batching))
+    if vllm_args and not any(tier.spec.engine == "vllm" and tier.spec.url is None for tier in tiers):
+        raise ConfigError("--vllm-arg is given, but this run starts no vLLM server.", "Name a tier vllm:MODEL.")
     return tuple(tiers)
 
 

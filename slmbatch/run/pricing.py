@@ -24,7 +24,7 @@ def tier_price(spec: EngineSpec, table: TierTable, given: Mapping[str, Rates]) -
     hourly = table.usd_per_hour
     if spec.engine in LOCAL:
         if rates is not None:
-            raise ConfigError(f"{spec}: runs on this machine and has no price by the token.", "Set usd_per_hour.")
+            raise ConfigError(f"{spec}: is not paid by the token.", "Set usd_per_hour.")
         return (
             Price() if hourly is None else Price((), hourly, "usd_per_hour of the configuration file, times busy time")
         )

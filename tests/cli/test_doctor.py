@@ -51,6 +51,14 @@ def test_doctor_looks_at_every_tier_of_the_configuration(tmp_path: Path) -> None
     assert "NO_KEY is not set" in ran.out
 
 
+def test_doctor_says_that_the_program_of_vllm_is_missing(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[tier."vllm:m"]\nvllm_command = ["/no/such/vllm"]\n')
+    ran = slmbatch("doctor", "--model", "vllm:m", "--config", config)
+    assert ran.code == 1
+    assert "MISSING tier vllm:m: vllm:m: there is no program '/no/such/vllm'" in ran.out
+
+
 def test_models_list_tells_whether_each_is_present(tmp_path: Path, embedded_model: Path, pinned_models: Path) -> None:
     present = slmbatch("models", "list", "--json", env={"SLMBATCH_MODELS": str(pinned_models)})
     entries = {entry["name"]: entry for entry in json.loads(present.out)}

@@ -48,6 +48,12 @@ def test_without_alternatives_the_token_speaks_for_itself() -> None:
     assert scorer.score([Token(b"aa", math.log(0.3))]).scores["a"] == pytest.approx(0.3)
 
 
+def test_part_of_a_character_that_says_nothing_by_itself_counts_against_the_label() -> None:
+    scorer = LabelScorer({"a": "ä".encode(), "o": "ö".encode()})
+    part = Token(b"", math.log(0.7), ((b"", math.log(0.7)), (b"", math.log(0.3))))  # as vLLM tells it
+    assert scorer.score([part, token("ä", 0.9, ö=0.1)]).scores == pytest.approx({"a": 0.63, "o": 0.07})
+
+
 def test_an_end_token_changes_nothing() -> None:
     scorer = LabelScorer({"a": b"aa", "b": b"bb"})
     tokens = [token("aa", 0.5, bb=0.5), Token(b"", -9.0)]

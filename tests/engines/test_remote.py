@@ -112,7 +112,7 @@ def test_errors_of_the_engine_name_the_tier() -> None:
 
 
 def test_the_default_key_is_not_sent_in_clear_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    from slmbatch.engines.remote import _key
+    from slmbatch.engines.remote import key_of
 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-default")
     for url, sent in [
@@ -120,9 +120,9 @@ def test_the_default_key_is_not_sent_in_clear_to_another_machine(monkeypatch: py
         ("https://gpu-host/v1", True),
         ("http://127.0.0.1:8000/v1", True),
     ]:
-        assert bool(_key(parse_spec(f"openai:m@{url}"), EngineSettings())) is sent
+        assert bool(key_of(parse_spec(f"openai:m@{url}"), EngineSettings())) is sent
     monkeypatch.setenv("NAMED", "sk-named")
-    named = _key(parse_spec("openai:m@http://gpu-host:8000/v1"), EngineSettings(key_env="NAMED"))
+    named = key_of(parse_spec("openai:m@http://gpu-host:8000/v1"), EngineSettings(key_env="NAMED"))
     assert named == "sk-named"
 
 

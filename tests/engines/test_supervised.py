@@ -19,7 +19,7 @@ from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import OPENAI
 from slmbatch.engines.llamacpp import LlamaCppEngine
 from slmbatch.engines.settings import EngineSettings
-from slmbatch.engines.supervised import Supervised
+from slmbatch.engines.supervised import Connect, Supervised
 from slmbatch.engines.wire import HttpWire
 from slmbatch.errors import EngineError, Poisoned, TimedOut
 from tests.harness import TESTS, alive, descendants, wait_until
@@ -44,10 +44,10 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lau
     return make
 
 
-def connect(timeout_s: float) -> Callable[[Mapping[str, str]], ChatClient]:
+def connect(timeout_s: float) -> Connect:
     policy = RetryPolicy(attempts=3, total_s=30, connections=False)
 
-    def client(address: Mapping[str, str]) -> ChatClient:
+    async def client(address: Mapping[str, str]) -> ChatClient:
         wire = HttpWire(f"{address['url']}/v1", dialect=OPENAI, key="", timeout_s=timeout_s, connections=64)
         return ChatClient(wire, model="m", dialect=OPENAI, policy=policy)
 

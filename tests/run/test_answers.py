@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -134,6 +136,19 @@ def test_a_forced_value_is_never_accepted_where_the_engine_shows_it() -> None:
     assert masked is not None
     assert masked.problems == ()
     assert all(leaf.forced_logprob is None for leaf in masked.leaves)
+
+
+def test_the_mass_of_all_labels_is_null_where_a_mask_leaves_nothing_else() -> None:
+    task = ClassifyTask(load_labels("card,loan"))
+    said = Completion("card", (Token(b"card", math.log(0.2), ((b"loan", math.log(0.1)),)),), Usage())
+    raw, masked = (
+        answer_reader(task, replace(RAW, raw_logprobs=known)).read(said, document("x")) for known in (True, False)
+    )
+    assert raw is not None
+    assert masked is not None
+    assert raw.mass == pytest.approx(0.3)
+    assert masked.mass is None
+    assert masked.scores == raw.scores
 
 
 def test_without_logprobs_scores_are_null_not_invented() -> None:

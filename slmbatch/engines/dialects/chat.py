@@ -14,6 +14,7 @@ from slmbatch.tasks.grammar import grammar
 
 SEED = 20_240_229  # any constant: the same question gets the same answer where a server honours it
 CONTEXT_ERRORS = frozenset({"exceed_context_size_error", "context_length_exceeded", "request_too_large"})
+CONTEXT_PARAMS = frozenset({"input_tokens"})  # vLLM
 FORBIDDEN = frozenset({401, 403, 404})
 ERROR_EXCERPT = 200
 
@@ -22,13 +23,15 @@ ERROR_EXCERPT = 200
 class ChatDialect:
     """What one family of these servers takes and tells.
 
-    `grammar`: takes GBNF (else `response_format`). `top_logprobs` is the most it tells. `max_tokens` is the name of
-    that field, `unsupported` the schema keywords that strict decoding refuses. `schema`: takes one (else it is part of
-    the prompt). `temperature` and `seed`: takes these. `effort`: how much to reason, None as the model does by itself.
+    `grammar`: takes GBNF (else `response_format`), in a field of its own or, with `structured_outputs`, as vLLM takes
+    it. `top_logprobs` is the most it tells. `max_tokens` is the name of that field, `unsupported` the schema keywords
+    that strict decoding refuses. `schema`: takes one (else it is part of the prompt). `temperature` and `seed`: takes
+    these. `effort`: how much to reason, None as the model does by itself.
     """
 
     grammar: bool
     top_logprobs: int
+    structured_outputs: bool = False
     max_tokens: str = "max_tokens"
     unsupported: frozenset[str] = frozenset()
     schema: bool = True
@@ -52,6 +55,7 @@ class ChatDialect:
 
 LLAMACPP = ChatDialect(grammar=True, top_logprobs=200)
 COMPATIBLE = ChatDialect(grammar=False, top_logprobs=20, unsupported=frozenset({"maxLength"}))
+VLLM = ChatDialect(grammar=True, top_logprobs=1000, structured_outputs=True)
 OPENAI = replace(COMPATIBLE, max_tokens="max_completion_tokens")  # newer models there refuse the old name
 
 
@@ -90,6 +94,9 @@ class ChatEncoder:
         return self._shapes[shape]
 
     def _translate(self, shape: Shape) -> dict[str, Any]:
+        if self._dialect.structured_outputs:  # the same grammar as llama.cpp's, so that both may write the same replies
+            held = {"choice": shape.options} if isinstance(shape, Choice) else {"grammar": grammar(shape)}
+            return {"structured_outputs": held}
         if self._dialect.grammar:
             return {"grammar": grammar(shape)}
         assert not isinstance(shape, Choice)  # the task asks such engines for JSON
@@ -219,6 +226,7 @@ class _Error(msgspec.Struct):
     message: str = ""
     type: str | None = None
     code: str | int | None = None
+    param: str | None = None
 
 
 class _Refusal(msgspec.Struct):
@@ -232,7 +240,7 @@ def refusal(status: int, body: bytes) -> RequestError:
     except msgspec.MsgspecError:
         error = _Error(body.decode("utf-8", "replace"))
     message = error.message[:ERROR_EXCERPT]
-    if {error.type, error.code} & CONTEXT_ERRORS:
+    if {error.type, error.code} & CONTEXT_ERRORS or error.param in CONTEXT_PARAMS:
         return ContextTooLong(f"the text is too long for the model's context: {message}")
     if status in FORBIDDEN:
         return Forbidden(f"the server refused access with status {status}: {message}")
