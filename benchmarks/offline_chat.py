@@ -1,7 +1,7 @@
 """vLLM without a server: the requests of a file through `LLM.chat`. Run by the Python that has vLLM; see serving.py.
 
 Reads a JSON file (`llm`: arguments of LLM; `requests`: messages, max_tokens, logprobs, structured_outputs, seed) and
-prints one JSON line: seconds from the first request to the last reply, tokens read and written.
+writes a second one: seconds from the first request to the last reply, tokens read and written.
 """
 
 import json
@@ -33,7 +33,8 @@ def main() -> None:
     seconds = time.monotonic() - started
     read = sum(len(reply.prompt_token_ids or ()) for reply in replies)
     written = sum(len(reply.outputs[0].token_ids) for reply in replies)
-    print(json.dumps({"seconds": seconds, "read": read, "written": written}), flush=True)
+    told = {"seconds": seconds, "read": read, "written": written}
+    Path(sys.argv[2]).write_text(json.dumps(told), encoding="utf-8")
 
 
 if __name__ == "__main__":

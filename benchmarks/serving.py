@@ -65,13 +65,11 @@ def run_offline(question: Question, setting: Setting) -> tuple[float, int, int]:
     names = ("messages", "max_tokens", "seed", "structured_outputs")
     requests = [{name: body[name] for name in names} | {"logprobs": body.get("top_logprobs")} for body in bodies]
     llm = {"model": setting.model, "enable_prefix_caching": True, **dict(map(keyword, setting.arguments))}
-    told = setting.folder / "requests.json"
+    told, answer = setting.folder / "requests.json", setting.folder / "answer.json"
     told.write_text(json.dumps({"llm": llm, "requests": requests}), encoding="utf-8")
     script = Path(__file__).with_name("offline_chat.py")
-    finished = subprocess.run(
-        [setting.python, script, told], check=True, stdout=subprocess.PIPE, text=True, timeout=LIMIT_S
-    )
-    last = json.loads(finished.stdout.strip().splitlines()[-1])
+    subprocess.run([setting.python, script, told, answer], check=True, stdout=subprocess.DEVNULL, timeout=LIMIT_S)
+    last = json.loads(answer.read_text(encoding="utf-8"))
     return last["seconds"], last["read"], last["written"]
 
 
