@@ -21,7 +21,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 
 PIECES = 128  # of a text, as the pinned model was trained; what comes later is left to TF-IDF
 CHARACTERS = 1_200  # more than fit into PIECES word pieces of any European language
-BATCH_ROWS, BATCH_PIECES = 16, 512  # of one call, padding included: larger ones are no faster
+BATCH_ROWS, BATCH_PIECES = 16, 256  # of one call, padding included: larger ones are no faster
 
 
 class Embedder:
