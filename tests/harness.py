@@ -70,7 +70,7 @@ def start(
 
 def _own_servers(arguments: Sequence[object]) -> list[str]:
     """Say that the servers on loopback that a run names cost nothing, unless it says what they cost."""
-    if not arguments or arguments[0] not in {"classify", "extract"}:
+    if not arguments or arguments[0] not in {"classify", "extract", "estimate"}:
         return []
     said = {str(one).rpartition("=")[0] for one in arguments if "=" in str(one)}
     named = {str(one) for one in arguments if str(one).startswith("openai:") and "@http://127.0.0.1" in str(one)}

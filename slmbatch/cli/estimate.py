@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from slmbatch.cli.options import Flags
+from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.run.execute import execute
 from slmbatch.run.forecast import Asked, Forecast, TierForecast, forecast, observe

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from slmbatch import __version__
 from slmbatch.cli import options as o
+from slmbatch.cli.flags import Flags, with_flags
 from slmbatch.cli.models import models
-from slmbatch.errors import Interrupted, SlmbatchError
+from slmbatch.errors import Interrupted, SlmbatchError, UsageError
+
+if TYPE_CHECKING:
+    from slmbatch.run.answers import Task
 
 app = typer.Typer(
     add_completion=False,
@@ -32,79 +37,58 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 @app.command()
-def classify(  # noqa: PLR0917
-    inputs: o.Inputs,
-    labels: Annotated[str, typer.Option("--labels", help="YAML file, or names separated by commas.")],
-    out: o.Out,
-    model: o.Model = None,
-    escalate: o.Escalate = None,
-    config: o.Config = None,
-    threshold: o.Threshold = None,
-    max_usd: o.MaxUsd = None,
-    price: o.Prices = None,
-    batch: o.Batch = False,
-    batch_wait: o.BatchWait = None,
-    vllm_arg: o.VllmArgs = None,
-    text_column: o.TextColumn = None,
-    id_column: o.IdColumn = None,
-    encoding: o.Encoding = "utf-8",
-    limit: o.Limit = None,
-    workers: o.Workers = None,
-    dry_run: o.DryRun = False,
-    pilot: o.Pilot = None,
-    json_: o.Json = False,
-    quiet: o.Quiet = False,
-    strict: o.Strict = False,
-    debug: o.Debug = False,
-    overwrite: o.Overwrite = False,
-    retry_failed: o.RetryFailed = False,
-    no_download: o.NoDownload = False,
+@with_flags
+def classify(
+    flags: Flags, *, labels: Annotated[str, typer.Option("--labels", help="YAML file, or names separated by commas.")]
 ) -> None:
     """Give every document one of the labels."""
-    flags = o.Flags.of(locals())
     from slmbatch.cli.verbs import run_verb
-    from slmbatch.tasks.classify import ClassifyTask
-    from slmbatch.tasks.labels import load_labels
 
-    run_verb(ClassifyTask(load_labels(labels)), flags)
+    run_verb(_task(labels, None), flags)
 
 
 @app.command()
-def extract(  # noqa: PLR0917
-    inputs: o.Inputs,
+@with_flags
+def extract(
+    flags: Flags,
+    *,
     schema: Annotated[str, typer.Option("--schema", help="JSON Schema (JSON or YAML), or module.py:Model.")],
-    out: o.Out,
-    model: o.Model = None,
-    escalate: o.Escalate = None,
-    config: o.Config = None,
-    threshold: o.Threshold = None,
-    max_usd: o.MaxUsd = None,
-    price: o.Prices = None,
-    batch: o.Batch = False,
-    batch_wait: o.BatchWait = None,
-    vllm_arg: o.VllmArgs = None,
-    text_column: o.TextColumn = None,
-    id_column: o.IdColumn = None,
-    encoding: o.Encoding = "utf-8",
-    limit: o.Limit = None,
-    workers: o.Workers = None,
-    dry_run: o.DryRun = False,
-    pilot: o.Pilot = None,
-    json_: o.Json = False,
-    quiet: o.Quiet = False,
-    strict: o.Strict = False,
-    debug: o.Debug = False,
-    overwrite: o.Overwrite = False,
-    retry_failed: o.RetryFailed = False,
-    no_download: o.NoDownload = False,
 ) -> None:
     """Copy typed fields out of every document."""
-    flags = o.Flags.of(locals())
     from slmbatch.cli.verbs import run_verb
+
+    run_verb(_task(None, schema), flags)
+
+
+@app.command()
+@with_flags
+def estimate(
+    flags: Flags,
+    *,
+    labels: Annotated[str | None, typer.Option("--labels", help="For classify: YAML file, or names.")] = None,
+    schema: Annotated[
+        str | None, typer.Option("--schema", help="For extract: JSON Schema, or module.py:Model.")
+    ] = None,
+) -> None:
+    """Say what classify (with --labels) or extract (with --schema) would cost: the same as their --dry-run."""
+    if (labels is None) is (schema is None):
+        raise UsageError("Either --labels or --schema is needed.", "Give what the run would be given.")
+    from slmbatch.cli.verbs import run_verb
+
+    run_verb(_task(labels, schema), replace(flags, dry_run=True))
+
+
+def _task(labels: str | None, schema: str | None) -> Task:
+    if labels is not None:
+        from slmbatch.tasks.classify import ClassifyTask
+        from slmbatch.tasks.labels import load_labels
+
+        return ClassifyTask(load_labels(labels))
     from slmbatch.tasks.extract import ExtractTask
     from slmbatch.tasks.schema_files import load_schema
 
-    run_verb(ExtractTask(load_schema(schema)), flags)
+    assert schema is not None
+    return ExtractTask(load_schema(schema))
 
 
 @app.command()

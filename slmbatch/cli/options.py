@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -56,41 +55,6 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over in a fo
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask again about rows that failed earlier.")]
 NoDownload = Annotated[bool, typer.Option("--no-download", help="Never fetch a model.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that read PDF and mail.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """The shared options of classify and extract, as given."""
-
-    inputs: list[str]
-    out: Path
-    model: str | None
-    escalate: list[str] | None
-    config: Path | None
-    threshold: float | None
-    max_usd: str | None
-    price: list[str] | None
-    batch: bool
-    batch_wait: float | None
-    vllm_arg: list[str] | None
-    text_column: str | None
-    id_column: str | None
-    encoding: str
-    limit: int | None
-    workers: int | None
-    dry_run: bool
-    pilot: int | None
-    json_: bool
-    quiet: bool
-    strict: bool
-    overwrite: bool
-    retry_failed: bool
-    no_download: bool
-
-    @classmethod
-    def of(cls, given: dict[str, Any]) -> Flags:
-        """Pick the shared options out of a command's parameters."""
-        return cls(**{one.name: given[one.name] for one in fields(cls)})
 
 
 def reading(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from slmbatch.cli.options import Flags, reading
+from slmbatch.cli.flags import Flags
+from slmbatch.cli.options import reading
 from slmbatch.cli.progress import Progress
 from slmbatch.engines.settings import parse_spec
 from slmbatch.errors import BudgetReached, ConfigError, Unsettled, UsageError

@@ -77,3 +77,16 @@ def test_a_pilot_needs_a_dry_run(tmp_path: Path) -> None:
     ran = slmbatch("classify", table, "--labels", "a,b", "-o", tmp_path / "out", "--pilot", "5")
     assert ran.code == 2
     assert "--pilot belongs to --dry-run." in ran.err
+
+
+def test_estimate_is_the_dry_run_of_either_task(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, server = write_rows(tmp_path / "rows.parquet", range(20)), loopback()
+    where = [table, "-o", tmp_path / "out", "--model", server.model, "--json"]
+    labels = ["--labels", ",".join(LABELS)]
+    by_verb = json.loads(slmbatch("estimate", *where, *labels).out)
+    assert by_verb == json.loads(slmbatch("classify", *where, *labels, "--dry-run").out)
+    assert by_verb["task"] == "classify"
+    schema = Path(__file__).parents[2] / "schemas" / "ticket.schema.json"
+    assert json.loads(slmbatch("estimate", *where, "--schema", schema).out)["task"] == "extract"
+    ran = slmbatch("estimate", *where, *labels, "--schema", schema)
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "slmbatch: Either --labels or --schema is needed.")
