@@ -32,6 +32,18 @@ class Usage:
 
 
 NO_USAGE = Usage()
+MOST_TOKENS = 2**32  # of one request: what counts more has counted wrongly
+
+
+def believed(usage: Usage) -> Usage:
+    """Return what a server counted, or nothing where that can't be: a cost is never made of it."""
+    parts = (usage.cached_tokens, usage.cache_write_tokens, usage.reasoning_tokens)
+    wholes = (usage.input_tokens, usage.output_tokens)
+    if min(*parts, *wholes) < 0 or max(wholes) > MOST_TOKENS:
+        return NO_USAGE
+    if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens or parts[2] > usage.output_tokens:
+        return NO_USAGE
+    return usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ class RequestError(SlmbatchError):
     """One request failed; `kind` is the stable word written into the row, `tries` how often it was sent.
 
     `billed` are the tokens of a reply that came and can't be used, `usd` what the ledger has counted for all tries.
-    `passing`: another try may succeed, after `wait_s` seconds if the server said so.
+    `passing`: another try may succeed, after `wait_s` seconds if the server said so. `status` is the one it answered
+    with, None where it didn't.
     """
 
     kind = "request"
@@ -96,6 +97,7 @@ class RequestError(SlmbatchError):
     usd = Decimal(0)
     passing = False
     wait_s: float | None = None
+    status: int | None = None
 
 
 class Rejected(RequestError):

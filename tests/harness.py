@@ -73,7 +73,8 @@ def _own_servers(arguments: Sequence[object]) -> list[str]:
     if not arguments or arguments[0] not in {"classify", "extract", "estimate"}:
         return []
     said = {str(one).rpartition("=")[0] for one in arguments if "=" in str(one)}
-    named = {str(one) for one in arguments if str(one).startswith("openai:") and "@http://127.0.0.1" in str(one)}
+    words = {str(one) for one in arguments if "=" not in str(one)}
+    named = {one for one in words if one.startswith("openai:") and "@http://127.0.0.1" in one}
     if "--config" in arguments and "price" in Path(str(arguments[arguments.index("--config") + 1])).read_text():
         return []
     return [word for tier in sorted(named - said) for word in ("--price", f"{tier}=0")]

@@ -11,6 +11,7 @@ import typer
 
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
+from slmbatch.errors import BudgetReached
 from slmbatch.run.execute import execute
 from slmbatch.run.forecast import Asked, Forecast, TierForecast, forecast, observe
 from slmbatch.run.plan import Plan
@@ -45,6 +46,13 @@ def _piloted(plan: Plan, folder: RunFolder, flags: Flags) -> tuple[Survey, Forec
     with Progress(quiet=flags.quiet) as progress:
         execute(plan, folder, watch=progress.show, only=found.sample)
     seen: dict[str, Asked] = observe(folder, plan, found.sample, spent(folder.sessions).busy_s)
+    blocked = sum(one.over_budget for one in seen.values())
+    if blocked:
+        raise BudgetReached(
+            f"The budget of {plan.max_usd} USD is reached: {blocked} of the {len(found.sample)} texts of the pilot "
+            "couldn't be asked about, so nothing is measured.",
+            "Raise --max-usd, which holds for pilot and run together, or make the pilot smaller.",
+        )
     return found, forecast(plan, found, seen, left=found.left - found.sample_left)
 
 
@@ -78,16 +86,25 @@ def _lines(facts: dict[str, Any], found: Survey, coming: Forecast) -> list[str]:
         f"their result, {coming.contents} are left"
     ]
     if Decimal(facts["usd_spent"]):
-        lines.append(f"spent so far: {facts['usd_spent']} USD")
+        lines.append(f"spent so far: {facts['usd_spent']} USD, what is in doubt or in batches at its worst case")
     lines.append(f"the rest: {coming.usd_p50} USD, with 95 % certainty at most {coming.usd_p95} USD{_time(coming)}")
     lines += [_tier_line(one, coming) for one in coming.tiers]
+    if facts["max_usd"] is not None:
+        room = Decimal(facts["max_usd"]) - Decimal(facts["usd_spent"])
+        enough = "is enough" if coming.usd_p95 <= room else "may not be enough"
+        lines.append(f"--max-usd {facts['max_usd']} {enough if coming.usd_p50 <= room else 'will not be enough'}")
     if coming.top_usd_p50:
         lines.append(f"all of it asked of {coming.tiers[-1].tier} alone: {coming.top_usd_p50} USD")
+    if not coming.contents:
+        return lines
     if coming.sampled:
         lines.append(f"Measured on {coming.sampled} texts drawn at random; their results are kept for the run.")
     else:
-        lines.append("Nothing was asked: how many rows go up is assumed (2 of 10, at most 4 of 10), tokens are")
+        lines.append(
+            "Nothing was asked: of the rows that reach a tier 2 in 10 (1 to 4) are assumed to go up, tokens are"
+        )
         lines.append("estimated at 3 to 4.5 characters each. --pilot 50 measures both on rows drawn at random.")
+        lines += [f"What {one} costs by the hour is not in it." for one in coming.hourly]
     return lines
 
 

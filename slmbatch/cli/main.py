@@ -72,7 +72,7 @@ def estimate(
 ) -> None:
     """Say what classify (with --labels) or extract (with --schema) would cost: the same as their --dry-run."""
     if (labels is None) is (schema is None):
-        raise UsageError("Either --labels or --schema is needed.", "Give what the run would be given.")
+        raise UsageError("One of --labels and --schema is needed, not both.", "Give what the run would be given.")
     from slmbatch.cli.verbs import run_verb
 
     run_verb(_task(labels, schema), replace(flags, dry_run=True))

@@ -58,7 +58,7 @@ class Progress:
 
 
 class _News(logging.Handler):
-    """Passes on what is logged about servers started here: that one is loading a model, or died."""
+    """Passes on what is logged about servers started here (one is loading a model, or died) and about batches."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.INFO)
@@ -66,6 +66,11 @@ class _News(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         facts = getattr(record, "facts", {})
+        if "batch" in facts:
+            results = f", {facts['results']} results" if "results" in facts else ""
+            self._progress.say(
+                f"{facts['tier']}: {record.getMessage()}: {facts['batch']}, {facts['requests']} requests{results}"
+            )
         if "server" in facts:
             server, about = facts["server"], facts.get("log") or facts.get("why", "")
             self._progress.say(f"{server}: {record.getMessage()}: {about}")

@@ -14,7 +14,7 @@ from slmbatch.engines.loaders import known_engine
 from slmbatch.engines.settings import parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price
-from slmbatch.report.bill import compared, projected
+from slmbatch.report.bill import compared, projected, unfinished
 from slmbatch.report.compare import compare
 from slmbatch.report.page import write_page
 from slmbatch.report.summary import Summary, read_summary
@@ -45,8 +45,11 @@ def report_verb(out: Path, flags: ReportFlags) -> None:
     summary = read_summary(out)
     if flags.compare_to is not None:
         summary = _compared(summary, out, flags.compare_to, flags.price)
-    if flags.volume is not None:
+    why = unfinished(summary)
+    if flags.volume is not None and why is None:
         summary = projected(summary, flags.volume)
+    elif flags.volume is not None:
+        typer.echo(f"No projection: {why}.", err=True)
     if flags.html:
         typer.echo(write_page(out, summary), err=True)
     accuracy = _accuracy(out, flags.gold) if flags.gold else None

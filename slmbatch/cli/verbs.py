@@ -21,7 +21,7 @@ from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.run.answers import Task
 from slmbatch.run.config import ConfigFile, load_config
 from slmbatch.run.execute import execute
-from slmbatch.run.plan import Choices, Plan, make_plan
+from slmbatch.run.plan import Choices, Plan, blind, make_plan
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.ledger import totals
 from slmbatch.store.manifest import run_id
@@ -52,6 +52,8 @@ def run_verb(task: Task, flags: Flags) -> None:
         _warn(plan, config)
     if flags.pilot and not flags.dry_run:
         raise UsageError("--pilot belongs to --dry-run.", "Add --dry-run, or leave --pilot out.")
+    if flags.pilot and flags.overwrite:
+        raise UsageError("--pilot goes on with what is in the folder.", "Leave --overwrite out, or --pilot.")
     if flags.dry_run:
         from slmbatch.cli.estimate import estimate_verb
 
@@ -82,7 +84,8 @@ def _budget_reached(summary: Summary, plan: Plan) -> BudgetReached:
     """Say what the cap has left undone, and what it would cost to do it."""
     waiting = [f"{one['rows']} rows wait for {one['tier']}" for one in summary["over_budget"]]
     guesses = [one["usd_estimated"] for one in summary["over_budget"]]
-    more = "" if None in guesses else f"They would cost about {sum(map(Decimal, guesses)):.4f} USD more. "
+    known = f"They would cost about {sum(map(Decimal, (one for one in guesses if one)), Decimal(0)):.4f} USD more. "
+    more = "What one of them may cost at most is in its reason. " if None in guesses else known
     return BudgetReached(
         f"The budget of {plan.max_usd} USD is reached, {summary['usd']} are spent: {', '.join(waiting)}.",
         f"{more}Everything else is in {plan.choices.out}; the same command with a higher --max-usd asks about these "
@@ -126,6 +129,11 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
     for name in config.tier:
         if str(parse_spec(name)) not in used:
             typer.echo(f"Warning: the configuration's table for tier {name} is not used by this run.", err=True)
+    for tier in plan.tiers[:-1]:
+        if blind(tier):
+            typer.echo(
+                f"Warning: {tier.name} tells no logprobs: all that it answers goes on to the next tier.", err=True
+            )
     task = plan.task
     if (
         isinstance(task, ClassifyTask)
@@ -165,13 +173,14 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
         "skipped_files": len(plan.found.skipped),
         "instruction_characters": len(plan.task.instructions),
     }
+    from slmbatch.report.bill import unfinished
     from slmbatch.report.page import write_page
     from slmbatch.report.summary import summarise, write_summary
 
     summary = summarise(folder, costs, facts, sessions.paces)
     top = plan.tiers[-1]
-    if len(costs) > 1 and top.price.paid:
-        summary = _compared(summary, parts, top.name, top.batch_price or top.price)
+    if len(costs) > 1 and top.price.paid and unfinished(summary) is None:
+        summary = _compared(summary, parts, top.name, (top.batch_price if top.batched else None) or top.price)
     write_page(folder.root, summary)
     write_summary(folder.root, summary)
     return summary

@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +23,7 @@ from slmbatch.errors import EngineError
 
 logger = logging.getLogger("slmbatch")
 STOP_S = 5.0
+TIDY_S = 0.5  # for what is left of a server that died to free the shared memory
 NEWS_S = 5.0  # how often a server that is starting is looked after
 TAIL_LINES, TAIL_BYTES = 15, 65_536
 LINE_LENGTH = 200  # characters shown of a line of the log
@@ -129,6 +133,10 @@ class Child:
         if not await self.died(STOP_S):
             self._process.kill()
             await self._process.wait()
+        if self._process.returncode != 0:  # it may not have ended what it had started
+            await asyncio.sleep(TIDY_S)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def kill(self) -> None:
         """End a process that hangs. Its input is closed first, as it may have processes of its own to end."""

@@ -11,10 +11,11 @@ from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import COMPATIBLE, VLLM, Dialect, MessagesDialect
 from slmbatch.engines.limits import Limiter
 from slmbatch.engines.settings import EngineSettings, EngineSpec
-from slmbatch.engines.wire import LOOPBACK, HttpWire, Meter
+from slmbatch.engines.wire import HttpWire, Meter, on_loopback
 from slmbatch.errors import (
     ConfigError,
     ConnectionLost,
+    ContextTooLong,
     EngineError,
     Forbidden,
     Rejected,
@@ -27,6 +28,7 @@ from slmbatch.errors import (
 API = "/v1"  # below the addresses of the providers that are known by name
 CONCURRENCY, TIMEOUT_S = 32, 120.0
 REFUSALS = 3  # requests that used up their retries on connections, before the first answer ever
+REJECTIONS = 10  # of the first requests that were answered at all
 FAILURES = 50  # requests in a row that failed for good, whatever came before: going on would fail the whole run
 
 
@@ -90,6 +92,8 @@ class RemoteEngine:
             return True
         if self._answered:
             return False
+        if isinstance(error, Rejected) and not isinstance(error, ContextTooLong) and self._failures >= REJECTIONS:
+            return True
         return isinstance(error, Forbidden | Unreachable) or (
             isinstance(error, ConnectionLost) and self._failures >= REFUSALS
         )
@@ -140,7 +144,7 @@ def key_of(spec: EngineSpec, settings: EngineSettings) -> str:
 
     Over plain http to another machine a key is sent only when its variable was named for this tier.
     """
-    if settings.key_env is None and spec.url and not spec.url.startswith(("https://", *LOOPBACK)):
+    if settings.key_env is None and spec.url and not (spec.url.startswith("https://") or on_loopback(spec.url)):
         return ""
     provider = provider_of(spec)
     variable = settings.key_env or provider.key_env

@@ -26,6 +26,8 @@ HEALTH_S = 5.0
 
 def main() -> None:
     """Serve until the parent goes away or the server ends."""
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)  # a group of our own: the server is ended with all of it
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the server prints belongs into the log
     configuration = json.loads(sys.stdin.readline())
@@ -35,15 +37,14 @@ def main() -> None:
             [*configuration["command"], "--host", "127.0.0.1", "--port", str(port)],
             stdin=subprocess.DEVNULL,
             env={**os.environ, **configuration["environment"]},
-            start_new_session=True,
-        )
+        )  # in this process's group, so that whoever kills the group gets them all
         threading.Thread(target=end_with_the_parent, args=(server,), daemon=True).start()
         while server.poll() is None and not healthy(port):
             time.sleep(LOOK_S)
         if server.poll() is None:
             print(json.dumps({"url": f"http://127.0.0.1:{port}"}), file=answers, flush=True)
         code = server.wait()
-    end_group(server)  # workers may outlive the process that started them
+    end_group()  # workers may outlive the process that started them
     end_as(code)
 
 
@@ -72,27 +73,34 @@ def end_with_the_parent(server: subprocess.Popen[bytes]) -> None:
     """Wait until standard input closes, then end the server and all its processes."""
     sys.stdin.read()
     server.terminate()
-    end_group(server)
+    end_group()
     os._exit(0)
 
 
-def end_group(server: subprocess.Popen[bytes]) -> None:
-    """Give the server's processes a moment to tidy up, then kill those that are left."""
+def end_group() -> None:
+    """Give the other processes of our group a moment to tidy up, then kill those that are left."""
+    if not Path("/proc/self/cmdline").exists():  # not Linux: there's no telling them apart
+        time.sleep(GRACE_S)
+        os.killpg(0, signal.SIGKILL)
     deadline = time.monotonic() + GRACE_S
-    while (left := members(server.pid)) and time.monotonic() < deadline:
-        server.poll()
+    while (left := others()) and time.monotonic() < deadline:
         time.sleep(LOOK_S)
     while left:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(LOOK_S)
-        left = members(server.pid)
+        left = others()
+
+
+def others() -> list[int]:
+    """The other processes of our group."""
+    return [pid for pid in members(os.getpgrp()) if pid != os.getpid()]
 
 
 def members(group: int) -> list[int]:
-    """The processes of a group that run, without Python's resource trackers: when the others are gone these free the
-    shared memory that those have left, and end.
+    """The processes of a group that run, without Python's resource trackers: these end by themselves when the rest is
+    gone, after freeing the shared memory that it has left.
     """
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -106,7 +114,8 @@ def members(group: int) -> list[int]:
 def end_as(code: int) -> None:
     """End with the server's exit code, or by the signal that ended it."""
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     sys.exit(code)
 

@@ -8,7 +8,9 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -22,7 +24,8 @@ from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedO
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 BYTES_PER_TOKEN = 4  # of a body, about: counted right when the reply tells
 BULK_S = 900.0  # for files of batches, which may hold 100 MB
-LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LONGEST_RETRY_S = 300.0  # a server that wants a longer pause is asked after this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,12 @@ class Wire(Protocol):
 async def ask(url: str, *, headers: Mapping[str, str], body: Mapping[str, object] | None = None) -> Any:
     """Ask a server of one's own about something else than a completion: GET, or POST with a body. Returns its JSON.
 
-    Raises ConnectionLost, or Rejected when it answers with an error.
+    Raises ConnectionLost, MalformedReply, or what an error of the server means (see dialects.chat.refusal).
     """
     method = "GET" if body is None else "POST"
     try:
         async with (
-            aiohttp.ClientSession(headers=headers) as session,
+            aiohttp.ClientSession(headers=headers, trust_env=not on_loopback(url)) as session,
             session.request(method, url, json=body) as response,
         ):
             content = await response.read()
@@ -106,7 +109,7 @@ class HttpWire:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=300),
             headers=self._headers,
-            trust_env=not self.url.startswith(LOOPBACK),  # a proxy, where one is set
+            trust_env=not on_loopback(self.url),  # a proxy, where one is set
         )
 
     async def close(self) -> None:
@@ -177,10 +180,12 @@ class HttpWire:
     def _error(self, status: int, content: bytes, retry_s: float | None) -> RequestError:
         if status in RETRIED:
             unavailable = Unavailable(f"the server kept answering with status {status}")
-            unavailable.passing, unavailable.wait_s = True, retry_s
+            unavailable.passing, unavailable.wait_s, unavailable.status = True, retry_s, status
             return unavailable
         # Some servers repeat the key in their refusal.
-        return self._dialect.refusal(status, content.replace(self._key, b"***") if self._key else content)
+        error = self._dialect.refusal(status, content.replace(self._key, b"***") if self._key else content)
+        error.status = status
+        return error
 
 
 Meter: TypeAlias = Callable[[HttpWire], Wire]  # puts what counts money before a wire
@@ -191,16 +196,26 @@ def _tokens(body: bytes, max_tokens: int) -> int:
     return len(body) // BYTES_PER_TOKEN + max_tokens
 
 
+def on_loopback(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
 def _seconds(retry_after: str | None) -> float | None:
-    """Read a Retry-After header: seconds, or a date (RFC 9110, 10.2.3)."""
+    """Read a Retry-After header: seconds, or a date (RFC 9110, 10.2.3); None for anything that isn't a time."""
+    seconds = _told(retry_after)
+    return None if seconds is None or not isfinite(seconds) else min(LONGEST_RETRY_S, max(0.0, seconds))
+
+
+def _told(retry_after: str | None) -> float | None:
     if retry_after is None:
         return None
     try:
-        return max(0.0, float(retry_after))
+        return float(retry_after)
     except ValueError:
         pass
     try:
         when = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
-    return max(0.0, (when - dt.datetime.now(when.tzinfo)).total_seconds())
+    return (when - dt.datetime.now(when.tzinfo)).total_seconds()

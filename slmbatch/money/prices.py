@@ -69,6 +69,16 @@ class Price:
         """Whether requests cost money one by one."""
         return any(one.input_usd or one.output_usd for one in self.rates)
 
+    @property
+    def described(self) -> str:
+        """The source with its figures: where a price depends on the length of the request, those of short ones."""
+        if not self.paid:
+            return self.source
+        first = self.rates[0]
+        return (
+            f"{self.source} ({first.input_usd.normalize():f}/{first.output_usd.normalize():f} USD per million in/out)"
+        )
+
     def of_usage(self, usage: Usage) -> Decimal:
         """Return the USD for one request."""
         reached = [one for one in self.rates if not one.above_tokens or usage.input_tokens > one.above_tokens]

@@ -23,18 +23,29 @@ def itemised(costs: Sequence[TierCost], rows: int) -> dict[str, Any]:
     total = billed + doubtful + estimated
     requests = sum(cost.requests_in_doubt for cost in costs)
     named = {"billed": billed, "in doubt": doubtful, "estimated": estimated}
-    summed = " + ".join(name for name, amount in named.items() if amount) or "every tier is free"
+    summed = " + ".join(name for name, amount in named.items() if amount) or "nothing was spent"
     per_thousand = _figure(1000 * total / rows, f"total over all {rows:,} rows, times 1,000") if rows else None
     return {
         "total": _figure(total, summed),
-        "billed": _figure(billed, _basis(costs, "usd_billed") or "no tier is paid by the token"),
-        "in_doubt": _figure(doubtful, f"worst case of {requests:,} requests whose reply never came"),
+        "billed": _figure(billed, _basis(costs, "usd_billed") or "nothing was billed"),
+        "in_doubt": _figure(doubtful, f"worst case of {requests:,} requests of unknown cost"),
         "estimated": _figure(estimated, _basis(costs, "usd_estimated") or "no tier is paid by the hour"),
         "per_1000_rows": per_thousand,
         "all_to": None,
         "saving": None,
         "projection": None,
     }
+
+
+def unfinished(summary: Mapping[str, Any]) -> str | None:
+    """Return why the total isn't what these rows cost, so that nothing follows from it; None where it is."""
+    waiting = sum(one["rows"] for one in summary["over_budget"])
+    if waiting:
+        return f"{waiting} rows wait for a higher --max-usd"
+    for tier in summary["tiers"]:
+        if tier["paid"] and tier["documents"] and not Decimal(tier["usd"]):
+            return f"{tier['tier']} was asked and nothing was paid for it: earlier runs have paid, or it refused"
+    return None
 
 
 def compared(summary: Mapping[str, Any], found: Comparison) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from slmbatch.store.sessions import SessionPace
 Summary: TypeAlias = dict[str, Any]
 FORMAT = 2
 SERVER = r"(with status \d+): .*"  # what a server says may repeat what it was asked
-QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line) \d+(?:\.\d+)?"
+QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line|cost|leaves) \d+(?:\.\d+)?"
 
 
 def summarise(
@@ -93,7 +93,14 @@ def _counts(rows: pl.LazyFrame, column: str) -> dict[str, int]:
 def _reasons(rows: pl.LazyFrame) -> dict[str, int]:
     """Why rows weren't accepted, without what differs from row to row, and without words of the documents."""
     plain = pl.col("reason").str.replace_all(QUOTED, "…").str.replace_all(SERVER, "$1")
-    kind = plain.str.split("; ").list.first().str.replace_all(NUMBER, "$1 …").str.slice(0, 160)
+    kind = (
+        plain.str.split("; then ")
+        .list.last()
+        .str.split("; ")
+        .list.first()
+        .str.replace_all(NUMBER, "$1 …")
+        .str.slice(0, 160)
+    )
     refused = rows.filter(pl.col("status") != "accepted").select(kind.alias("reason"))
     counted = refused.group_by("reason").len().sort("len", "reason", descending=[True, False]).head(10).collect()
     return {str(reason): count for reason, count in counted.iter_rows()}
@@ -105,6 +112,7 @@ def _tier(cost: TierCost) -> Summary:
         "engine": cost.engine,
         "model": cost.model,
         "local": cost.local,
+        "paid": cost.price.paid,
         "documents": cost.documents,
         "settled": cost.settled,
         "requests": cost.requests,

@@ -49,8 +49,8 @@ def _tier(tier: Summary) -> list[str]:
     ]
     if tier["requests_in_doubt"]:
         lines.append(
-            f"    {tier['requests_in_doubt']} requests are in doubt: sent, and no usable reply came; counted at their "
-            f"worst case, {_usd(tier['usd_in_doubt'])}"
+            f"    {tier['requests_in_doubt']} requests are in doubt: sent, and what they cost isn't known; counted at "
+            f"their worst case, {_usd(tier['usd_in_doubt'])}"
         )
     if tier["reused"]:
         lines.append(f"    {tier['reused']} answers had been paid for earlier, and cost nothing again")

@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias, TypeVar
-
-import msgspec
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from math import inf
+from typing import TypeVar
 
 from slmbatch.engines.batches import BatchEndpoint, BatchItem, BatchState
-from slmbatch.engines.wire import RETRIED, HttpWire, Reply
-from slmbatch.errors import EngineError, RequestError, SlmbatchError
+from slmbatch.engines.wire import RETRIED, HttpWire
+from slmbatch.errors import EngineError, RequestError
 from slmbatch.money.prices import Price, from_pico
+from slmbatch.run.batch_waiting import Outcome, Undone, Waiting, told
 from slmbatch.run.purse import Purse
 from slmbatch.run.settling import billed, failed, in_doubt, not_billed
-from slmbatch.store.entries import BatchClosed, BatchNamed, BatchSent, OpenBatch, Reservation
+from slmbatch.store.entries import BatchClosed, BatchNamed, BatchSent, OpenBatch
 
 log = logging.getLogger("slmbatch")
 TRIES, FIRST_WAIT_S = 7, 1.0  # to send a batch; each wait is twice the one before
@@ -31,29 +32,20 @@ SLOWEST_POLL = 20  # times the first wait
 SETTLED_AT_ONCE = 500
 FORGET_S = 30.0
 SMALLEST = 100  # requests: a crowded provider is sent ever smaller batches, down to this
+GONE = frozenset({404, 410})
 T = TypeVar("T")
-Outcome: TypeAlias = Reply | SlmbatchError | None  # None: not carried out
-
-
-@dataclass(eq=False, slots=True)
-class Waiting:
-    """A request in a batch, its body until it's sent, and the future of its outcome."""
-
-    reservation: Reservation
-    body: bytes = b""
-    answer: asyncio.Future[Outcome] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def tell(self, outcome: Outcome) -> None:
-        if not self.answer.done():
-            self.answer.set_result(outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """`poll_s` is the first wait for a batch, later ones are longer; after `wait_s`, if given, it's cancelled."""
+    """`poll_s` is the first wait for a batch, later ones are longer; after `wait_s`, if given, it's cancelled.
+
+    Of a batch whose sending was never answered, the provider is believed that it has none `lost_s` after it was sent.
+    """
 
     poll_s: float
-    wait_s: float | None = None
+    wait_s: float | None
+    lost_s: float
 
 
 class BatchCourier:
@@ -69,50 +61,55 @@ class BatchCourier:
         self._price = price
         self._patience = patience
         self.most = endpoint.limits.requests
+        self._one_by_one: asyncio.Lock | None = None  # how a provider that was crowded is sent batches
 
     def late(self, began: float) -> bool:
         """Whether what was first sent at this Unix time has waited for too long."""
         return self._patience.wait_s is not None and time.time() >= began + self._patience.wait_s
 
+    def _left_s(self, sent_at: float) -> float:
+        """Seconds until a batch is late, and never so few that it's looked at all the time."""
+        if self._patience.wait_s is None or self.late(sent_at):
+            return inf
+        return max(self._patience.poll_s / 10, sent_at + self._patience.wait_s - time.time())
+
     async def carry(self, name: str, waiting: Sequence[Waiting]) -> None:
         """Send a batch and fetch its answers. Every request is told its outcome, whatever happens."""
-        sent_at = time.time()
         ids = tuple(one.reservation.id for one in waiting)
-        async with _told(waiting, self._tier):
+        async with told(waiting, self._tier), self._one_by_one or nullcontext():
+            sent_at = time.time()
             await self._purse.note(BatchSent(name, self._tier, ids, sent_at))
             entries = [self._endpoint.entry(_id(name, one), one.body) for one in waiting]
             for one in waiting:
                 one.body = b""
-            try:
-                provider_id = await self._submit(name, entries, sent_at)
-            except RequestError as error:
-                if not error.passing:  # it was refused
-                    await self._give_up(name, waiting)
-                raise
+            provider_id = await self._submit(name, entries, sent_at, waiting)
             await self._purse.note(BatchNamed(name, provider_id))
-            log.info(
-                "batch sent", extra={"facts": {"tier": self._tier, "batch": provider_id, "requests": len(waiting)}}
-            )
+            self._tell_log("batch sent", batch=provider_id, requests=len(waiting))
             await self._fetch(name, provider_id, sent_at, waiting)
 
     async def go_on(self, batch: OpenBatch, waiting: Sequence[Waiting]) -> None:
         """Fetch the answers of a batch that an earlier session sent, or find that it was never sent."""
-        async with _told(waiting, self._tier):
+        async with told(waiting, self._tier):
             found = batch.provider_id or await self._find(batch.name, len(waiting), batch.sent_at)
             if found is None:
-                await self._give_up(batch.name, waiting)
+                await self._close(batch.name, waiting, billed=False)
             else:
                 await self._purse.note(BatchNamed(batch.name, found))
                 await self._fetch(batch.name, found, batch.sent_at, waiting)
 
-    async def _submit(self, name: str, entries: Sequence[bytes], sent_at: float) -> str:
-        """Send, and send again only what the provider didn't get."""
+    async def _submit(self, name: str, entries: Sequence[bytes], sent_at: float, waiting: Sequence[Waiting]) -> str:
+        """Send, and send again only what the provider didn't get; returns its id.
+
+        A batch that was refused outright is closed; one that may have got there stays open, for the next session.
+        """
         for attempt in range(TRIES):
             try:
                 if attempt and (found := await self._find(name, len(entries), sent_at)):
                     return found
                 return await self._endpoint.submit(self._wire, name, entries)
             except RequestError as error:
+                if not attempt and not error.passing:
+                    await self._close(name, waiting, billed=False)
                 if not error.passing or attempt == TRIES - 1:
                     raise
                 await asyncio.sleep(FIRST_WAIT_S * 2**attempt if error.wait_s is None else error.wait_s)
@@ -122,7 +119,11 @@ class BatchCourier:
         """Return the provider's id of a batch that was sent, or None if it never got there."""
         while True:
             found = await self._patiently(lambda: self._endpoint.find(self._wire, name, count, sent_at))
-            if found is None or self._endpoint.named or await self._ours(name, found):
+            if found is None:
+                if time.time() >= sent_at + self._patience.lost_s:
+                    return None
+                await asyncio.sleep(self._patience.poll_s)
+            elif self._endpoint.named or await self._ours(name, found):
                 return found
 
     async def _ours(self, name: str, provider_id: str) -> bool:
@@ -133,22 +134,27 @@ class BatchCourier:
 
     async def _fetch(self, name: str, provider_id: str, sent_at: float, waiting: Sequence[Waiting]) -> None:
         """Wait for the batch's end, and settle what it came to."""
-        state = await self._end(provider_id, sent_at)
-        if state.refused is not None:
-            await self._refused(name, state, waiting)
+        try:
+            state = await self._end(provider_id, sent_at)
+            items = await self._patiently(lambda: self._items(provider_id))
+        except RequestError as error:
+            if error.status not in GONE:
+                raise
+            self._tell_log("a batch is gone", batch=provider_id, requests=len(waiting))
+            await self._close(name, waiting, billed=True)
             return
-        items = await self._patiently(lambda: self._items(provider_id))
+        if state.refused is not None:
+            await self._close(name, waiting, billed=False)
+            await self._refused(state, waiting)
+            return
         left = {_id(name, one): one for one in waiting}
         found = [(one, item) for item in items if (one := left.pop(item.id, None)) is not None]
         outcomes: list[Outcome] = []
         for start in range(0, len(found), SETTLED_AT_ONCE):
             some = found[start : start + SETTLED_AT_ONCE]
             outcomes += await asyncio.gather(*(self._settle(one, item) for one, item in some))
-        ending = in_doubt if state.complete else not_billed  # in doubt: it was to hold every request, and doesn't
-        await asyncio.gather(*(self._purse.settle(one.reservation, ending(one.reservation)) for one in left.values()))
-        await self._purse.note(BatchClosed(name))
-        answered = {"tier": self._tier, "batch": provider_id, "requests": len(waiting), "results": len(found)}
-        log.info("batch fetched", extra={"facts": answered})
+        await self._close(name, list(left.values()), billed=state.complete)  # it was to hold every request, and doesn't
+        self._tell_log("batch fetched", batch=provider_id, requests=len(waiting), results=len(found))
         with suppress(RequestError, TimeoutError):
             await asyncio.wait_for(self._endpoint.forget(self._wire, provider_id), FORGET_S)
         for (one, _), outcome in zip(found, outcomes, strict=True):  # last: the run may end with the last answer
@@ -162,9 +168,10 @@ class BatchCourier:
             if state.ended:
                 return state
             if sent_at is not None and self.late(sent_at) and not cancelled:
-                await self._patiently(lambda: self._endpoint.cancel(self._wire, provider_id))
-                cancelled = True
-            await asyncio.sleep(wait_s)
+                with suppress(RequestError):  # it may have ended this moment; else the next look tries again
+                    await self._endpoint.cancel(self._wire, provider_id)
+                    cancelled = True
+            await asyncio.sleep(wait_s if sent_at is None else min(wait_s, self._left_s(sent_at)))
             wait_s = min(1.5 * wait_s, SLOWEST_POLL * self._patience.poll_s)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -183,54 +190,41 @@ class BatchCourier:
         return [item async for item in self._endpoint.results(self._wire, provider_id)]
 
     async def _settle(self, one: Waiting, item: BatchItem) -> Outcome:
-        """Write down one result, and return it."""
-        outcome: Outcome = None
+        """Write down one result, and return it. What an earlier run has sent costs this one nothing."""
+        outcome: Outcome = Undone.LEFT
         settlement = not_billed(one.reservation)
         if item.status is not None and item.status not in RETRIED:
             try:
                 reply = self._wire.read(item.status, item.content)
             except RequestError as error:
                 settlement = failed(one.reservation, self._price, error)
-                error.usd = from_pico(settlement.spent)
+                error.usd = from_pico(settlement.spent) if one.reservation.here else Decimal(0)
                 outcome = error
             else:
                 settlement = billed(one.reservation, self._price, reply.completion.usage, reply.content)
-                outcome = replace(reply, usd=from_pico(settlement.spent))
+                outcome = replace(reply, usd=from_pico(settlement.spent) if one.reservation.here else Decimal(0))
         await self._purse.settle(one.reservation, settlement)
         return outcome
 
-    async def _refused(self, name: str, state: BatchState, waiting: Sequence[Waiting]) -> None:
-        """The provider took nothing: too much at once is sent again in smaller batches, anything else ends the run."""
-        await self._give_up(name, waiting)
-        if not state.crowded or len(waiting) <= SMALLEST:
+    async def _refused(self, state: BatchState, waiting: Sequence[Waiting]) -> None:
+        """The provider took nothing. Where that's for lack of room, smaller batches go there one after another."""
+        if not state.crowded:
             raise EngineError(f"{self._tier}: the batch was refused: {state.refused}", "Run without --batch.")
-        self.most = max(SMALLEST, len(waiting) // 2)
+        self.most = min(self.most, max(SMALLEST, len(waiting) // 2))
+        self._one_by_one = self._one_by_one or asyncio.Lock()
         await asyncio.sleep(self._patience.poll_s)
+        for one in waiting:
+            one.tell(Undone.CROWDED)
 
-    async def _give_up(self, name: str, waiting: Sequence[Waiting]) -> None:
-        """Nothing of this batch was ever carried out."""
-        await asyncio.gather(*(self._purse.settle(one.reservation, not_billed(one.reservation)) for one in waiting))
+    async def _close(self, name: str, waiting: Sequence[Waiting], *, billed: bool) -> None:
+        """Nothing more will come of a batch: what has no result wasn't carried out, or may have been `billed`."""
+        ending = in_doubt if billed else not_billed
+        await asyncio.gather(*(self._purse.settle(one.reservation, ending(one.reservation)) for one in waiting))
         await self._purse.note(BatchClosed(name))
+
+    def _tell_log(self, what: str, **facts: object) -> None:
+        log.info(what, extra={"facts": {"tier": self._tier, **facts}})
 
 
 def _id(name: str, one: Waiting) -> str:
     return f"{name}-{one.reservation.id}"
-
-
-@asynccontextmanager
-async def _told(waiting: Sequence[Waiting], tier: str) -> AsyncIterator[None]:
-    """Tell every request of a batch how it ended, also when that is that the batch can't be carried."""
-    outcome: Outcome = None
-    try:
-        yield
-    except (RequestError, msgspec.MsgspecError) as error:
-        reason = error.message if isinstance(error, RequestError) else f"an answer that isn't one: {error}"
-        remedy = "Check the key and the service. Batches that were sent are fetched by the same command."
-        outcome = EngineError(f"{tier}: the batch endpoint can't be used: {reason}", remedy)
-    except SlmbatchError as error:
-        outcome = error
-    except Exception as error:  # the rim: else a bug of ours would leave rows waiting for ever
-        log.exception("internal error", extra={"facts": {"tier": tier}})
-        outcome = EngineError(f"{tier}: internal: {type(error).__name__}: {error}")
-    for one in waiting:
-        one.tell(outcome)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from slmbatch.engines.wire import Reply
 from slmbatch.errors import SlmbatchError
 from slmbatch.money.prices import Price
-from slmbatch.run.batch_courier import BatchCourier, Waiting
+from slmbatch.run.batch_courier import BatchCourier
+from slmbatch.run.batch_waiting import Undone, Waiting
 from slmbatch.run.metered_wire import OnlinePayer
 from slmbatch.run.purse import Purse
 from slmbatch.run.settling import not_billed
@@ -32,7 +33,10 @@ class Gathering:
 
 
 class BatchPayer:
-    """Pays for requests of one tier in batches; what these leave unanswered in time is asked `online`."""
+    """Pays for requests of one tier in batches; what these leave unanswered in time is asked `online`.
+
+    Without `gathering` only what earlier sessions have sent is fetched, and everything else asked online.
+    """
 
     def __init__(
         self,
@@ -40,7 +44,7 @@ class BatchPayer:
         *,
         tier: str,
         price: Price,
-        gathering: Gathering,
+        gathering: Gathering | None,
         courier: BatchCourier,
         online: OnlinePayer,
         places: int,
@@ -78,8 +82,8 @@ class BatchPayer:
 
     async def pay(self, key: bytes, body: bytes, max_tokens: int) -> Reply:
         """Wait for the batch that answers this request. Raises what it ended with."""
-        began = time.time()
-        for _ in range(ROUNDS):
+        began, rounds = time.time(), 0
+        while (self._gathering or key in self._left) and rounds < ROUNDS and not (rounds and self._courier.late(began)):
             waiting = self._left.pop(key, None) or await self._reserve(key, body, max_tokens)
             self._waiting += 1
             if waiting.body:
@@ -90,10 +94,9 @@ class BatchPayer:
                 self._waiting -= 1
             if isinstance(outcome, SlmbatchError):
                 raise outcome
-            if outcome is not None:
+            if isinstance(outcome, Reply):
                 return outcome
-            if self._courier.late(began):
-                break
+            rounds += outcome is Undone.LEFT or self._courier.late(began)
         async with self._places:
             return await self._online.pay(key, body, max_tokens)
 
@@ -104,6 +107,7 @@ class BatchPayer:
 
     def _gather(self, waiting: Waiting) -> None:
         """Lay a request to the others, and send them all when it's time."""
+        assert self._gathering is not None
         if self._size + len(waiting.body) > self._gathering.size:
             self._send()
         self._gathered.append(waiting)

@@ -49,12 +49,12 @@ def execute(
         run = open_manifest(folder, plan.settings())
         if any(tier.metered for tier in plan.tiers):
             purse.open(Ledger(folder.ledger, run))
-        loop = Loop(plan, folder, tiers=tiers, documents=documents, watch=watch)
+        loop = Loop(plan, folder, tiers=tiers, purse=purse, documents=documents, watch=watch)
         if only is not None:
-            _run(_until_paid(loop, purse))
+            _run(loop.run())
             return loop.counts
         (folder.root / DONE).unlink(missing_ok=True)
-        _run(_until_paid(loop, purse))
+        _run(loop.run())
         schema = plan.task.schema if isinstance(plan.task, ExtractTask) else None
         build_tables(folder, part_paths(folder.parts), schema)
     except (Interrupted, EngineError) as error:
@@ -76,14 +76,6 @@ def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, purse: Pur
     meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
     return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter)
-
-
-async def _until_paid(loop: Loop, purse: Purse) -> None:
-    """Run the loop, and write down what its last requests came to, however it ends."""
-    try:
-        await loop.run()
-    finally:
-        await purse.close()
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

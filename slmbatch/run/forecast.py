@@ -15,11 +15,12 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from slmbatch.errors import OverBudget
-from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.plan import Plan, TierPlan, blind
 from slmbatch.run.survey import Survey
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import part_paths
 
+HOUR_S = 3600.0
 DRAWS, SEED = 4000, 20_261_125
 ASSUMED = (2.0, 8.0)  # of ten rows two go up, 43 of a hundred at the 95th percentile
 JEFFREYS = (0.5, 0.5)
@@ -38,6 +39,7 @@ class Asked:
     usd: list[float] = field(default_factory=list)
     busy_s: float = 0.0
     contents: int = 0
+    over_budget: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class TierForecast:
 class Forecast:
     """The rest of a run: `contents` left to ask about after the `sampled` ones.
 
-    `top_usd_p50`: what it would be were all of them asked of the last tier alone.
+    `top_usd_p50`: what it would be were all of them asked of the last tier alone. `hourly` are the tiers whose time
+    costs money and hasn't been measured: that isn't in any sum.
     """
 
     contents: int
@@ -73,6 +76,7 @@ class Forecast:
     seconds_p50: float | None
     seconds_p95: float | None
     top_usd_p50: Decimal
+    hourly: tuple[str, ...] = ()
 
 
 def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Mapping[str, float]) -> dict[str, Asked]:
@@ -82,7 +86,9 @@ def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Map
         table = pq.read_table(path, columns=["key", "attempts"])
         for key, attempts in zip(table["key"].to_pylist(), table["attempts"].to_pylist(), strict=True):
             for one in attempts:
-                if one["error_kind"] != OverBudget.kind:
+                if one["error_kind"] == OverBudget.kind:
+                    seen[one["tier"]].over_budget += key in sample
+                else:
                     seen[one["tier"]].contents += 1
                     if key in sample:
                         seen[one["tier"]].usd.append(float(one["usd"]))
@@ -99,7 +105,7 @@ def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, le
     top = np.zeros(DRAWS)
     for number, tier in enumerate(plan.tiers):
         asked = None if seen is None else seen[tier.name]
-        if number:
+        if number and not blind(plan.tiers[number - 1]):
             up, stay = ASSUMED if asked is None else _counted(len(asked.usd), before)
             reach = reach * dice.beta(up, stay, DRAWS)
         rows = dice.binomial(left, np.clip(reach, 0, 1)).astype(float)
@@ -121,6 +127,9 @@ def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, le
         seconds_p50=None if seen is None else float(np.percentile(times, 50)),
         seconds_p95=None if seen is None else float(np.percentile(times, 95)),
         top_usd_p50=_usd(top, 50),
+        hourly=tuple(
+            one.name for one in plan.tiers if one.price.usd_per_hour and not (seen and seen[one.name].contents)
+        ),
     )
 
 
@@ -130,7 +139,9 @@ def _counted(up: int, of: int) -> tuple[float, float]:
 
 def _each(tier: TierPlan, plan: Plan, survey: Survey, asked: Asked | None, dice: np.random.Generator) -> Draws:
     """Draw what one content costs at this tier on average: the sample's mean and its error, else by its length."""
-    price = tier.batch_price or tier.price
+    price = (tier.batch_price if tier.batched else None) or tier.price
+    if price.usd_per_hour and asked is not None and asked.contents:
+        return np.full(DRAWS, float(price.usd_per_hour) * asked.busy_s / HOUR_S / asked.contents)
     if not price.paid:
         return np.zeros(DRAWS)
     if asked is not None and len(asked.usd) > 1:

@@ -69,6 +69,9 @@ class HeadTier:
             error=error,
         )
 
+    async def start(self) -> None:
+        """There is nothing that can't wait for the first document."""
+
     async def close(self) -> None:
         if self._worker is not None:
             self._worker.cancel()

@@ -7,17 +7,18 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from slmbatch.errors import Interrupted, SlmbatchError
 from slmbatch.readers import count_rows
 from slmbatch.run.cascade import settle
 from slmbatch.run.plan import Plan
+from slmbatch.run.purse import Purse
 from slmbatch.run.rung import Rung
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import KeyIndex, PartStore
@@ -58,11 +59,13 @@ class Loop:
         folder: RunFolder,
         *,
         tiers: Sequence[Rung],
+        purse: Purse,
         documents: Documents,
         watch: Callable[[Counts], None] | None,
     ) -> None:
         self._plan = plan
         self._tiers = tiers
+        self._purse = purse
         self._documents = documents
         self._watch = watch
         self.counts = Counts(total=_total(plan))
@@ -81,7 +84,10 @@ class Loop:
         self._main: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Settle every row. Finished rows are committed however this ends; raises what ended it early."""
+        """Settle every row. Finished rows are committed however this ends; raises what ended it early.
+
+        Tiers and purse are closed when this ends.
+        """
         self._main = asyncio.current_task()
         loop = asyncio.get_running_loop()
         for number in STOPPING:
@@ -90,6 +96,9 @@ class Loop:
         log.info("session started", extra={"facts": {"task": self._plan.task.name, "tiers": tiers}})
         watcher = asyncio.create_task(self._watching())
         try:
+            for tier in self._tiers:
+                if self._purse.open_batches(tier.plan.name):  # what these hold back of the cap must be freed
+                    await tier.start()
             async with asyncio.TaskGroup() as group:
                 await self._feed(group)
             self._rows.finish()
@@ -106,7 +115,8 @@ class Loop:
             ended = {"rows": self.counts.done, "resumed": self.counts.resumed, **self.counts.statuses}
             log.info("session ended", extra={"facts": ended})
             for tier in self._tiers:
-                await tier.close()
+                await _closed(tier.close())
+            await self._purse.close()
             for number in STOPPING:
                 signal.signal(number, signal.default_int_handler)
 
@@ -179,6 +189,14 @@ class Loop:
 
     def _save_session(self, *, now: bool = False) -> None:
         self._session.save({tier.plan.name: tier.busy.seconds for tier in self._tiers}, now=now)
+
+
+async def _closed(closing: Coroutine[Any, Any, None]) -> None:
+    """Close one thing, and let nothing that goes wrong there keep the next from being closed."""
+    try:
+        await closing
+    except Exception:
+        log.exception("internal error", extra={"facts": {"while": "closing"}})
 
 
 def _total(plan: Plan) -> int | None:

@@ -17,7 +17,7 @@ ONLINE = 32  # requests at a time of what batches left
 def metered(wire: HttpWire, *, purse: Purse, tier: TierPlan) -> Wire:
     """Put the ledger before the wire of a tier, and its batch endpoint where it's asked through one."""
     online = OnlinePayer(wire, purse, tier=tier.name, price=tier.price)
-    endpoint = endpoint_of(tier.spec, claimed=True)
+    endpoint = endpoint_of(tier.spec)
     if tier.batch_price is None or endpoint is None:
         return MeteredWire(wire, purse, online)
     limits = tier.settings
@@ -28,13 +28,13 @@ def metered(wire: HttpWire, *, purse: Purse, tier: TierPlan) -> Wire:
         endpoint,
         tier=tier.name,
         price=tier.batch_price,
-        patience=Patience(limits.batch_poll_s, wait_s),
+        patience=Patience(limits.batch_poll_s, wait_s, lost_s=2 * limits.batch_poll_s),
     )
     payer = BatchPayer(
         purse,
         tier=tier.name,
         price=tier.batch_price,
-        gathering=Gathering(endpoint.limits.size, limits.batch_rows, quiet_s=limits.batch_poll_s),
+        gathering=Gathering(endpoint.limits.size, limits.batch_rows, limits.batch_poll_s) if tier.batched else None,
         courier=courier,
         online=online,
         places=limits.concurrency or ONLINE,

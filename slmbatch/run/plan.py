@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -9,7 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from slmbatch.confidence.gate import DEFAULT_THRESHOLD
-from slmbatch.engines.batches import PROVIDERS, endpoint_of
+from slmbatch.engines.batches import endpoint_of
+from slmbatch.engines.capabilities import model_of
 from slmbatch.engines.loaders import HEADS, LOCAL, known_engine
 from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
@@ -22,6 +24,7 @@ from slmbatch.run.pricing import batch_price, parse_prices, tier_price
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 
+SECRETS = re.compile(r"--(api|hf)[-_](key|token)\b")  # among the arguments of vLLM
 DEFAULT_MODELS = {"classify": "head", "extract": "rules"}
 
 
@@ -32,18 +35,25 @@ class TierPlan:
     spec: EngineSpec
     settings: EngineSettings
     price: Price
-    batch_price: Price | None = None  # where it's asked through its provider's batch endpoint
+    batch_price: Price | None = None  # through its provider's batch endpoint, None where we speak none
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def batched(self) -> bool:
+        return bool(self.settings.batch)
 
     @property
     def metered(self) -> bool:
         """Whether its requests go through the ledger: each costs money, or lies at a provider between sessions."""
-        return self.price.paid or self.batch_price is not None
+        return self.price.paid or self.batched
 
     @property
     def price_source(self) -> str:
-        if self.batch_price is None:
-            return self.price.source
-        return f"{self.batch_price.source}; asked online: {self.price.source}"
+        if self.batch_price is None or not self.batched:
+            return self.price.described
+        return f"{self.batch_price.described}; asked online: {self.price.described}"
 
     @property
     def name(self) -> str:
@@ -155,12 +165,14 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         batching=Batching(choices.batch, choices.batch_wait_h),
         vllm_args=choices.vllm_args,
     )
-    if choices.batch and all(tier.batch_price is None for tier in tiers):
+    if choices.batch and not any(tier.batched for tier in tiers):
         raise ConfigError(
             "--batch: no tier is known to have a batch endpoint.",
-            f"Those of {', '.join(sorted(PROVIDERS))} are; of another server with OpenAI's, say `batch = true` in its "
+            "OpenAI, Anthropic and Groq have one. If another server has one like theirs, say `batch = true` in its "
             "table of the configuration file.",
         )
+    if choices.batch_wait_h is not None and not any(tier.batched for tier in tiers):
+        raise ConfigError("--batch-wait: no tier is asked in batches.", "Add --batch, or leave it out.")
     for tier in tiers:
         if not tier.price.known:
             raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier))
@@ -173,6 +185,11 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
     )
+
+
+def blind(tier: TierPlan) -> bool:
+    """Whether a tier tells no logprobs, so that its answers have no score and are accepted on the last tier only."""
+    return tier.spec.engine in {"openai", "anthropic"} and not model_of(tier.spec, tier.settings).top_logprobs
 
 
 def price_remedy(tier: TierPlan) -> str:
@@ -210,6 +227,15 @@ def plan_tiers(
             settings = replace(settings, vllm_args=(*settings.vllm_args, *vllm_args))
         tier = TierPlan(spec, settings, tier_price(spec, table, prices or {}))
         tiers.append(_batched(tier, table, batching))
+    secret = [one.partition("=")[0] for tier in tiers for one in tier.settings.vllm_args if SECRETS.match(one)]
+    if secret:
+        raise ConfigError(
+            f"{secret[0]}: a secret doesn't belong into arguments or files.",
+            "The server's key is made up for each run; a token for Hugging Face is read from HF_TOKEN.",
+        )
+    unused = [name for name in prices or {} if name not in {tier.name for tier in tiers}]
+    if unused:
+        raise ConfigError(f"--price {unused[0]}: this run has no such tier.", f"It has {', '.join(map(str, tiers))}.")
     if vllm_args and not any(tier.spec.engine == "vllm" and tier.spec.url is None for tier in tiers):
         raise ConfigError("--vllm-arg is given, but this run starts no vLLM server.", "Name a tier vllm:MODEL.")
     return tuple(tiers)
@@ -217,11 +243,11 @@ def plan_tiers(
 
 def _batched(tier: TierPlan, table: TierTable, batching: Batching) -> TierPlan:
     """Have a tier asked in batches where that was asked for: of every tier that can, or of this one."""
-    endpoint = endpoint_of(tier.spec, claimed=bool(table.batch))
-    if table.batch and endpoint is None:
-        raise ConfigError(f"{tier.name}: has no batch endpoint.", "Remove `batch` from the tier's table.")
-    if endpoint is None or not (batching.all if table.batch is None else table.batch):
+    possible = endpoint_of(tier.spec) is not None
+    if not possible:
+        if table.batch:
+            raise ConfigError(f"{tier.name}: has no batch endpoint that we speak.", "Remove `batch` from its table.")
         return tier
-    wait_h = batching.wait_h or table.batch_wait_h
-    settings = replace(tier.settings, batch=True, batch_wait_h=wait_h)
+    wanted = table.batch if table.batch is not None else batching.all and model_of(tier.spec, tier.settings).batch
+    settings = replace(tier.settings, batch=bool(wanted), batch_wait_h=batching.wait_h or table.batch_wait_h)
     return replace(tier, settings=settings, batch_price=batch_price(tier.spec, table, tier.price))

@@ -65,7 +65,10 @@ def parse_prices(texts: Sequence[str]) -> dict[str, Rates]:
                 f"--price {text!r}: not TIER=INPUT/OUTPUT in USD per million tokens with at most six decimals.",
                 "For example --price openai:gpt-5-mini=0.25/2, or =0 for a server of your own.",
             )
-        prices[str(known_engine(parse_spec(tier)))] = Rates(input_usd=rates[0], output_usd=rates[1])
+        name = str(known_engine(parse_spec(tier)))
+        if name in prices:
+            raise ConfigError(f"--price names {name} twice.", "Give one price for each tier.")
+        prices[name] = Rates(input_usd=rates[0], output_usd=rates[1])
     return prices
 
 

@@ -23,6 +23,9 @@ class Rung(Protocol):
     def concurrency(self) -> int:
         """How many documents at a time it works best with."""
 
+    async def start(self) -> None:
+        """Begin before a document asks for it."""
+
     async def attempt(self, document: Document) -> Attempt:
         """Try one document. What fails for this document only is an attempt with an error, not an exception."""
 

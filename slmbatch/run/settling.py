@@ -8,6 +8,7 @@ from slmbatch.money.prices import Price, to_pico
 from slmbatch.store.entries import Reservation, Settlement, State
 
 UNKNOWN = (TimedOut, ConnectionLost)  # sent, perhaps read, perhaps billed
+GATEWAY_TIMEOUTS = frozenset({408, 504})  # something before the model gave up waiting for it
 
 
 def billed(reservation: Reservation, price: Price, usage: Usage, reply: bytes | None) -> Settlement:
@@ -21,7 +22,7 @@ def failed(reservation: Reservation, price: Price, error: RequestError) -> Settl
     """Settle a request that ended with this error."""
     if isinstance(error, MalformedReply | Refused):
         return billed(reservation, price, error.billed, None)
-    if isinstance(error, UNKNOWN) and not isinstance(error, Unreachable):
+    if error.status in GATEWAY_TIMEOUTS or (isinstance(error, UNKNOWN) and not isinstance(error, Unreachable)):
         return in_doubt(reservation)
     return not_billed(reservation)
 

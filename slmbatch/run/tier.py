@@ -45,7 +45,7 @@ class Tier:
         """Ask this tier about one document. A request that fails is an attempt with an error, not an exception."""
         async with self._places:
             if not self._ready:
-                await self._start()
+                await self.start()
             started = time.monotonic()
             try:
                 with self.busy:
@@ -93,7 +93,8 @@ class Tier:
         if self._opened:
             await self.engine.close()
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
+        """Start the engine; the first document does, where nobody else has."""
         async with self._starting:
             if self._ready:
                 return
@@ -102,7 +103,11 @@ class Tier:
             self._opened = True  # from here on there's something to close
             await self.engine.start()
             context = self.engine.capabilities.context_tokens
-            fixed = await self.engine.count(self._task.instructions)
+            try:
+                fixed = await self.engine.count(self._task.instructions)
+            except RequestError as error:
+                remedy = "Mend that; the same command goes on."
+                raise EngineError(f"{self.plan.name} can't count tokens: {error.message}", remedy) from error
             if context is not None and fixed is not None:
                 self._room = context - fixed - self._task.max_tokens - TEMPLATE_TOKENS
                 if self._room < LEAST_ROOM_TOKENS:

@@ -22,7 +22,7 @@ class State(StrEnum):
 class Reservation:
     """A request that is about to be sent; `worst` is the most it can cost. `id` is new.
 
-    `batched`: in a batch that isn't sent yet.
+    `batched`: in a batch that isn't sent yet. `here`: made by this run, not by another one in the folder.
     """
 
     id: int
@@ -30,6 +30,7 @@ class Reservation:
     tier: str
     worst: int
     batched: bool = False
+    here: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,9 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class TierTotal:
-    """What one tier's requests of a run come to; `batch` are those of the provider's batch endpoint."""
+    """What one tier's requests of a run come to."""
 
     tier: str
-    batch: bool
     requests: int
     requests_in_doubt: int
     billed: int

@@ -66,13 +66,14 @@ UPDATE requests SET state = ?, spent = ?, input_tokens = ?, cached_tokens = ?, o
     cache_write_tokens = ?, reasoning_tokens = ?, reply = ?, settled_at = strftime('%Y-%m-%dT%H:%M:%fZ')
 WHERE id = ?"""
 RECALL = "SELECT reply, spent, run FROM requests WHERE key = ? AND reply IS NOT NULL ORDER BY run = ? DESC, id LIMIT 1"
-SPENT = "SELECT coalesce(sum(CASE state WHEN 'reserved' THEN worst ELSE spent END), 0) FROM requests WHERE run = ?"
+SPENT = "SELECT coalesce(sum(spent), 0) FROM requests WHERE run = ?"
+RESERVED = "SELECT coalesce(sum(worst), 0) FROM requests WHERE run = ? AND state = 'reserved'"
 TOTALS = """
-SELECT tier, batch IS NOT NULL, count(*), sum(state != 'settled'),
+SELECT tier, count(*), sum(state != 'settled'),
     sum(CASE state WHEN 'settled' THEN spent ELSE 0 END),
     sum(CASE state WHEN 'settled' THEN 0 WHEN 'reserved' THEN worst ELSE spent END),
     sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cache_write_tokens), sum(reasoning_tokens)
-FROM requests WHERE run = ? AND state != 'not_billed' GROUP BY tier, batch IS NOT NULL ORDER BY min(id)"""
+FROM requests WHERE run = ? AND state != 'not_billed' GROUP BY tier ORDER BY min(id)"""
 
 
 class Ledger:
@@ -84,13 +85,14 @@ class Ledger:
         with _explained(path):
             self._writing = _connect(path)
             self._reading = _connect(path)
-            self._writing.executescript(TABLES)
-            (found,) = self._writing.execute("PRAGMA user_version").fetchone()
-            if found not in {0, FORMAT}:
-                raise RunFolderError(f"{path}: written by another version of slmbatch.", "Give -o another folder.")
-            with self._writing:
+            try:
+                _check(path, self._writing)
+                self._writing.executescript(TABLES)
                 self._writing.execute(f"PRAGMA user_version = {FORMAT}")
-            self._writing.executescript(ORPHANS)
+                self._writing.executescript(ORPHANS)
+            except BaseException:
+                self.close()
+                raise
         self._path = path
 
     def last_id(self) -> int:
@@ -99,8 +101,13 @@ class Ledger:
         return int(found)
 
     def spent(self) -> int:
-        """Return what this run has spent in all its sessions, in doubt or still reserved included."""
+        """Return what this run has spent in all its sessions, what is in doubt included."""
         (found,) = self._reading.execute(SPENT, (self._run,)).fetchone()
+        return int(found)
+
+    def reserved(self) -> int:
+        """Return what may yet be spent on what this run has sent: after opening, only what lies in batches."""
+        (found,) = self._reading.execute(RESERVED, (self._run,)).fetchone()
         return int(found)
 
     def write(self, entries: Sequence[Entry]) -> None:
@@ -134,9 +141,12 @@ class Ledger:
         return [OpenBatch(name, id_, sent_at, self._reserved(name)) for name, id_, sent_at in found]
 
     def _reserved(self, batch: str) -> tuple[Reservation, ...]:
-        query = "SELECT id, key, tier, worst FROM requests WHERE batch = ? AND state = 'reserved' ORDER BY id"
+        query = "SELECT id, key, tier, worst, run FROM requests WHERE batch = ? AND state = 'reserved' ORDER BY id"
         rows = self._reading.execute(query, (batch,))
-        return tuple(Reservation(id_, key, tier, worst, batched=True) for id_, key, tier, worst in rows)
+        return tuple(
+            Reservation(id_, key, tier, worst, batched=True, here=run == self._run)
+            for id_, key, tier, worst, run in rows
+        )
 
     def recall(self, key: bytes) -> Paid | None:
         """Return the answer to this request, if it was ever paid for in this folder."""
@@ -153,11 +163,18 @@ def totals(path: Path, run: str) -> list[TierTotal]:
     if not path.exists():
         return []
     with _explained(path), closing(_connect(path)) as connection:
+        _check(path, connection)
         return [_total(*row) for row in connection.execute(TOTALS, (run,))]
 
 
-def _total(tier: str, batch: int, requests: int, doubtful: int, billed: int, in_doubt: int, *tokens: int) -> TierTotal:
-    return TierTotal(tier, bool(batch), requests, doubtful, billed, in_doubt, Usage(*tokens))
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found not in {0, FORMAT}:
+        raise RunFolderError(f"{path}: written by another version of slmbatch.", "Give -o another folder.")
+
+
+def _total(tier: str, requests: int, doubtful: int, billed: int, in_doubt: int, *tokens: int) -> TierTotal:
+    return TierTotal(tier, requests, doubtful, billed, in_doubt, Usage(*tokens))
 
 
 def _settled(entry: Settlement) -> tuple[object, ...]:

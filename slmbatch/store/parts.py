@@ -93,11 +93,7 @@ class PartStore:
 
         `without_failed` leaves out results that failed, too, or that weren't accepted while a tier couldn't be reached.
         """
-        for path in part_paths(self._folder):
-            with pq.ParquetFile(path) as part:  # read_table can't take one leaf of a list
-                table = part.read(columns=["key", "status", "attempts.list.element.error_kind"])
-            rows = zip(*(table[name].to_pylist() for name in ("key", "status", "attempts")), strict=True)
-            yield [key for key, status, attempts in rows if not _again(status, attempts, failed=without_failed)]
+        yield from settled_keys(self._folder, without_failed=without_failed)
 
     def _recover(self) -> None:
         """Make a part of every journal that a killed run left."""
@@ -131,10 +127,19 @@ class PartStore:
         return self._folder / f"journal-{number:06d}.jsonl"
 
 
-def settled_keys(folder: Path) -> Iterator[list[bytes]]:
-    """Yield the keys of everything that has a result in a run's parts, also before the run has been opened again."""
+def settled_keys(folder: Path, *, without_failed: bool) -> Iterator[list[bytes]]:
+    """Yield what `PartStore.done` does of a run's parts, also before the run has been opened again."""
     for path in part_paths(folder):
-        yield pq.read_table(path, columns=["key"])["key"].to_pylist()
+        with pq.ParquetFile(path) as part:  # read_table can't take one leaf of a list
+            table = part.read(columns=["key", "status", "attempts.list.element.error_kind"])
+        rows = zip(*(table[name].to_pylist() for name in ("key", "status", "attempts")), strict=True)
+        yield [key for key, status, attempts in rows if not _again(status, attempts, failed=without_failed)]
+    for path in sorted(folder.glob("journal-*.jsonl")):  # of a killed session, or of one that is at work
+        yield [
+            one["key"]
+            for one in _read_journal(path)
+            if not _again(one["status"], one["attempts"], failed=without_failed)
+        ]
 
 
 def part_paths(folder: Path) -> list[Path]:

@@ -118,6 +118,8 @@ def test_the_default_key_is_not_sent_in_clear_to_another_machine(monkeypatch: py
     for url, sent in [
         ("http://gpu-host:8000/v1", False),
         ("https://gpu-host/v1", True),
+        ("http://localhost.example.com/v1", False),
+        ("http://127.0.0.1.example.com/v1", False),
         ("http://127.0.0.1:8000/v1", True),
     ]:
         assert bool(key_of(parse_spec(f"openai:m@{url}"), EngineSettings())) is sent

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -140,9 +142,20 @@ def test_nothing_outlives_a_parent_that_is_killed_not_even_what_ignores_the_requ
         (between,) = descendants(parent.pid, "vllm_server")
         (server,) = descendants(between, "standing_in")
         (worker,) = descendants(server, "a worker")
-        assert set(members(server)) == {server, worker}
+        assert set(members(between)) == {between, server, worker}
         parent.kill()
     wait_until(lambda: not any(map(alive, (between, server, worker))), "all processes to end", within_s=20)
+
+
+def test_nothing_outlives_the_process_between_when_that_is_killed(tmp_path: Path) -> None:
+    async def work(engine: VllmEngine) -> None:
+        (between,) = descendants(os.getpid(), "vllm_server")
+        (server,) = descendants(between, "standing_in")
+        os.kill(between, signal.SIGKILL)
+        assert (await engine.complete(YES)).text == "yes"  # of a new one
+        assert not alive(server)
+
+    with_engine(tmp_path, standing_in(tmp_path, "serve"), work)
 
 
 def test_a_running_server_is_joined_by_its_models_name_or_folder(

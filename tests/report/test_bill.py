@@ -85,6 +85,6 @@ def test_a_months_volume_scales_every_figure_and_a_year_has_twelve() -> None:
 def test_a_run_without_rows_or_paid_tiers_has_a_bill_of_nothing() -> None:
     bill = itemised([TierCost("head", "head", "", local=True, price=Price())], 0)
     assert Decimal(bill["total"]["usd"]) == 0
-    assert bill["total"]["basis"] == "every tier is free"
+    assert bill["total"]["basis"] == "nothing was spent"
     assert (bill["per_1000_rows"], bill["all_to"], bill["saving"]) == (None, None, None)
     assert projected({"rows": 0, "bill": bill}, 1000)["bill"]["projection"] is None

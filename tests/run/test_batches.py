@@ -81,7 +81,9 @@ def test_one_batch_answers_everything_at_half_the_price(tmp_path: Path, provider
     assert server.answered == dict.fromkeys(range(ROWS), 1)
     cost = bill(tmp_path)
     assert (cost["usd"], cost["usd_in_doubt"], cost["requests"]) == (ROWS * BATCH_USD, 0, ROWS)
-    assert cost["price_source"] == "contract, 50% off for batches; asked online: contract"
+    batched, online = str(cost["price_source"]).split("; asked online: ")
+    assert batched == "contract, 50% off for batches (1/5 USD per million in/out)"
+    assert online == "contract (2/10 USD per million in/out)"
     assert sorted(server.deleted) == ["batch_0-output", "file-0"]  # the provider keeps no documents
 
 
@@ -193,6 +195,76 @@ def test_a_batch_of_somebody_else_is_not_taken_for_ours(tmp_path: Path, provider
     assert len(server.batches) == 2
     assert server.deleted == ["batch_1"]
     assert bill(tmp_path)["usd"] == ROWS * BATCH_USD
+
+
+@pytest.mark.parametrize("engine", ["openai", "anthropic"])
+def test_switching_batches_off_still_fetches_what_lies_there(
+    tmp_path: Path, provider: Callable[..., BatchProvider], engine: str
+) -> None:
+    server = provider(takes_s=1.5)
+    process = start(*command(tmp_path, server, engine=engine))
+    wait_until(lambda: bool(server.batches), "a batch")
+    wait_until(lambda: batches(tmp_path) == [("batch_0",)], "its id in the ledger")
+    kill(process)
+    run = command(tmp_path, server, engine=engine)
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text().replace("batch = true", "batch = false"))
+    all_right(tmp_path, slmbatch(*run))
+    assert (server.answered, server.online.total()) == (dict.fromkeys(range(ROWS), 1), 0)
+    assert bill(tmp_path)["usd"] == ROWS * BATCH_USD
+
+
+def test_another_run_in_the_folder_gets_the_answers_and_not_the_bill(
+    tmp_path: Path, provider: Callable[..., BatchProvider]
+) -> None:
+    server = provider(takes_s=1.5)
+    process = start(*command(tmp_path, server))
+    wait_until(lambda: bool(server.batches), "a batch")
+    wait_until(lambda: batches(tmp_path) == [("batch_0",)], "its id in the ledger")
+    kill(process)
+    all_right(tmp_path, slmbatch(*command(tmp_path, server, "--overwrite", "--threshold", "0.5", "--max-usd", "0.001")))
+    assert server.answered == dict.fromkeys(range(ROWS), 1)
+    assert (bill(tmp_path)["usd"], bill(tmp_path)["reused"]) == (0, 0)
+    assert {row["usd"] for row in results(tmp_path / "out")} == {0}
+
+
+def test_a_batch_whose_sending_was_never_answered_is_not_written_off(
+    tmp_path: Path, provider: Callable[..., BatchProvider]
+) -> None:
+    server = provider()
+    run = command(tmp_path, server)
+    server.faults["POST /batches"], server.faults["GET /batches"] = [None], [403] * 5
+    ran = slmbatch(*run)
+    assert ran.code == 1
+    assert "fetched by the same command" in ran.err
+    assert requests(tmp_path) == {"reserved": ROWS}
+    server.faults.clear()
+    all_right(tmp_path, slmbatch(*run))
+    assert server.answered == dict.fromkeys(range(ROWS), 1)
+    assert len(server.batches) == 1
+
+
+def test_a_batch_that_the_provider_has_lost_is_in_doubt_and_asked_again(
+    tmp_path: Path, provider: Callable[..., BatchProvider]
+) -> None:
+    server = provider(takes_s=1.5)
+    run = command(tmp_path, server)
+    process = start(*run)
+    wait_until(lambda: bool(server.batches), "a batch")
+    wait_until(lambda: batches(tmp_path) == [("batch_0",)], "its id in the ledger")
+    kill(process)
+    server.faults["GET /batches/batch_0"] = [404] * 50
+    all_right(tmp_path, slmbatch(*run))
+    assert requests(tmp_path) == {"settled": ROWS, "in_doubt": ROWS}
+
+
+def test_a_batch_that_can_not_be_cancelled_is_waited_for(
+    tmp_path: Path, provider: Callable[..., BatchProvider]
+) -> None:
+    server = provider(takes_s=1.5)
+    server.faults["POST /batches/batch_0/cancel"] = [400] * 500
+    all_right(tmp_path, slmbatch(*command(tmp_path, server, wait_h=0.5 / 3600)))
+    assert server.answered == dict.fromkeys(range(ROWS), 1)
 
 
 def test_a_refused_batch_ends_the_run(tmp_path: Path, provider: Callable[..., BatchProvider]) -> None:

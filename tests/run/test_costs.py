@@ -30,7 +30,10 @@ def test_a_price_times_the_tokens_is_the_bill_to_the_last_digit(
     small, large = Decimal("0.0000108"), Decimal("0.000345")
     costs = pq.read_table(out / "cost.parquet").to_pylist()
     assert [cost["usd"] for cost in costs] == [40 * small, 40 * large]
-    assert [cost["price_source"] for cost in costs] == ["list of May", "configuration file"]
+    assert [cost["price_source"] for cost in costs] == [
+        "list of May (0.15/0.6 USD per million in/out)",
+        "configuration file (3/15 USD per million in/out)",
+    ]
     assert [
         (cost["requests"], cost["input_tokens"], cost["cached_tokens"], cost["output_tokens"]) for cost in costs
     ] == [(40, 4000, 3200, 120)] * 2

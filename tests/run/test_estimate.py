@@ -40,7 +40,7 @@ def test_a_dry_run_asks_nothing_and_says_what_it_assumes(tmp_path: Path, loopbac
     assert 0.1 < second["share"] < 0.3
     assert 0 < Decimal(rest["usd_p50"]) < Decimal(rest["usd_p95"]) < Decimal(rest["top_usd_p50"])
     told = slmbatch(*run, "--dry-run")
-    assert "how many rows go up is assumed" in told.out
+    assert "are assumed to go up" in told.out
 
 
 def test_a_pilot_measures_and_its_answers_are_the_run_s(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
@@ -89,4 +89,15 @@ def test_estimate_is_the_dry_run_of_either_task(tmp_path: Path, loopback: Callab
     schema = Path(__file__).parents[2] / "schemas" / "ticket.schema.json"
     assert json.loads(slmbatch("estimate", *where, "--schema", schema).out)["task"] == "extract"
     ran = slmbatch("estimate", *where, *labels, "--schema", schema)
-    assert (ran.code, ran.err.splitlines()[0]) == (2, "slmbatch: Either --labels or --schema is needed.")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "slmbatch: One of --labels and --schema is needed, not both.")
+
+
+def test_a_pilot_that_the_budget_stops_measures_nothing(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, out = write_rows(tmp_path / "rows.parquet", range(60)), tmp_path / "out"
+    free, paid = loopback(faults="malformed=0.5"), loopback()
+    run = command(table, out, free.model, paid.model)
+    ran = slmbatch(*run, "--dry-run", "--pilot", "30", "--max-usd", "0.0001")
+    assert ran.code == 4, ran
+    assert "nothing is measured" in ran.err
+    rest = estimated(*run)["rest"]
+    assert 30 < rest["contents"] < 60  # those that wait for the budget are still to do

@@ -15,7 +15,7 @@ from slmbatch.engines.dialects import COMPATIBLE
 from slmbatch.engines.limits import Limiter
 from slmbatch.engines.wire import HttpWire
 from slmbatch.money.prices import Price, Rates
-from slmbatch.run.metered_wire import MeteredWire
+from slmbatch.run.metered_wire import MeteredWire, OnlinePayer
 from slmbatch.run.purse import Purse
 from slmbatch.store.ledger import Ledger
 from tests.harness import Scripted, completion
@@ -34,7 +34,7 @@ def run(folder: Path, server: Scripted, limits: Limiter, work: Callable[[ChatCli
         purse = Purse(None)
         purse.open(Ledger(folder / "ledger.sqlite", "run"))
         wire = HttpWire(server.url, dialect=COMPATIBLE, key="", timeout_s=10, connections=4, limiter=limits)
-        paid = MeteredWire(wire, purse, tier="t", price=PRICE)
+        paid = MeteredWire(wire, purse, OnlinePayer(wire, purse, tier="t", price=PRICE))
         client = ChatClient(paid, model="m", dialect=COMPATIBLE, policy=RetryPolicy(1, 5.0))
         await client.open()
         try:
@@ -80,7 +80,7 @@ def test_a_request_that_is_given_up_before_its_turn_is_not_in_doubt(
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-        assert purse.spent == 0
+        assert purse._budget.spent == 0
 
     run(tmp_path, server, limits, work)
     assert server.asked == []

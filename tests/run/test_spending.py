@@ -28,6 +28,7 @@ from tests.harness import (
     LABELS,
     Asked,
     Loopback,
+    Ran,
     Reply,
     Scripted,
     completion,
@@ -246,8 +247,10 @@ async def spend(seed: int, folder: Path) -> tuple[Decimal, Decimal, Decimal, int
     strange = [one for one in outcomes if isinstance(one, BaseException) and not isinstance(one, RequestError)]
     assert not strange, strange
     await client.close()
-    counted = from_pico(purse.spent)
     await purse.close()
+    ledger = Ledger(folder / f"{seed}.sqlite", "run")
+    counted = from_pico(ledger.spent())
+    ledger.close()
     await runner.cleanup()
     return cap, server.spent, counted, sum(isinstance(one, OverBudget) for one in outcomes)
 
@@ -260,3 +263,62 @@ def test_no_run_of_two_hundred_spends_more_than_its_cap(tmp_path: Path) -> None:
         assert billed <= counted <= cap, seed
         stopped += refused > 0
     assert RUNS // 4 < stopped <= RUNS - RUNS // UNCAPPED  # the cap mattered often, and never where it shouldn't
+
+
+def capped(tmp_path: Path, server: Scripted, *, cap: str) -> Ran:
+    """Run five rows against a server that counts like this."""
+    table = write_table(tmp_path / "t.parquet", [f"text {number}" for number in range(5)])
+    config = tmp_path / "c.toml"
+    config.write_text(f'[tier."{server.model}"]\nconcurrency = 1\nprice = {{input = "1", output = "10"}}\n')
+    where = ["--model", server.model, "--labels", ",".join(LABELS), "-o", tmp_path / "out", "--config", config]
+    return slmbatch("classify", table, *where, "--max-usd", cap)
+
+
+def counting(usage: dict[str, object], **choice: object) -> Reply:
+    message = {"message": {"role": "assistant", "content": json.dumps({"label": LABELS[0]})}, **choice}
+    return Reply(body=json.dumps({"choices": [message], "usage": usage}))
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10**19, "completion_tokens": 3},
+        {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 5000}},
+        {"prompt_tokens": -5, "completion_tokens": 3},
+    ],
+)
+def test_counts_that_can_not_be_are_in_doubt(
+    tmp_path: Path, scripted: Callable[..., Scripted], usage: dict[str, object]
+) -> None:
+    ran = capped(tmp_path, scripted(counting(usage)), cap="1")
+    assert ran.code == 0, ran
+    (cost,) = costs(tmp_path / "out")
+    assert (cost["requests_in_doubt"], cost["usd_billed"]) == (5, 0)
+    assert cost["usd_in_doubt"] > 0  # type: ignore[operator]
+
+
+def test_a_server_that_counts_more_than_can_be_ends_a_capped_run(
+    tmp_path: Path, scripted: Callable[..., Scripted]
+) -> None:
+    server = scripted(counting({"prompt_tokens": 100_000, "completion_tokens": 30_000}))
+    ran = capped(tmp_path, server, cap="5")
+    assert ran.code == 1
+    assert "--max-usd can't be kept" in ran.err
+    assert len(server.asked) == 1
+
+
+def test_a_reply_that_breaks_our_reading_of_it_leaves_no_row_waiting_for_budget(
+    tmp_path: Path, scripted: Callable[..., Scripted]
+) -> None:
+    token = {"token": "x", "logprob": -0.1, "bytes": [300], "top_logprobs": []}
+    server = scripted(counting({"prompt_tokens": 7, "completion_tokens": 3}, logprobs={"content": [token]}))
+    ran = capped(tmp_path, server, cap="0.002")
+    assert ran.code == 4, ran
+    assert {row["status"] for row in results(tmp_path / "out")} == {"failed"}
+
+
+def test_a_price_of_a_tier_that_is_not_there_is_refused(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    server, table = loopback(), write_rows(tmp_path / "t.parquet", range(3))
+    ran = slmbatch(*command(table, tmp_path / "out", server, "--price", "openai:other=1/2"))
+    assert (ran.code, server.asked().total()) == (2, 0)
+    assert "--price openai:other: this run has no such tier." in ran.err

@@ -36,7 +36,9 @@ def server_of(slmbatch: int) -> int:
 
 def engine_of(server: int) -> int:
     """vLLM's process with the model, which names itself."""
-    (engine,) = [pid for pid in members(server) if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    (engine,) = [
+        pid for pid in members(os.getpgid(server)) if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     return engine
 
 
@@ -62,7 +64,7 @@ def test_nothing_of_vllm_is_left_when_slmbatch_is_killed(program: Path, folder: 
     process = start(*command(program, folder, tmp_path), env=ENVIRONMENT)
     wait_until(lambda: len(parts_of(tmp_path / "out")) > UNREADABLE, "the first reply", within_s=START_S)
     server = server_of(process.pid)
-    left = [server, *members(server), *descendants(process.pid, "vllm_server")]
+    left = members(os.getpgid(server))
     assert len(left) > 3
     kill(process)
     wait_until(lambda: not any(map(alive, left)), "all its processes to end", within_s=30)

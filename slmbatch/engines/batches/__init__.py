@@ -1,4 +1,4 @@
-"""Providers' batch endpoints: half the price, an answer within a day."""
+"""Providers' batch endpoints: a lower price, an answer within a day."""
 
 from slmbatch.engines.batches.anthropic import AnthropicBatches
 from slmbatch.engines.batches.endpoint import BatchEndpoint, BatchItem, BatchState, Caller
@@ -7,13 +7,14 @@ from slmbatch.engines.capabilities import provider_of
 from slmbatch.engines.settings import EngineSpec
 
 ENGINES: dict[str, BatchEndpoint] = {"openai": OpenAIBatches(), "anthropic": AnthropicBatches()}
-PROVIDERS = frozenset({"openai", "anthropic", "groq"})  # the others' batches have formats of their own
+OTHER_FORMATS = frozenset({"google", "mistral", "x-ai"})  # providers whose batches are not like OpenAI's
 
 
-def endpoint_of(spec: EngineSpec, *, claimed: bool) -> BatchEndpoint | None:
-    """Return the batch endpoint of a tier, if it has one that we speak. `claimed`: the user says that it has."""
-    provider = provider_of(spec).name if spec.engine in ENGINES else None
-    return ENGINES.get(spec.engine) if provider in PROVIDERS or (claimed and provider is None) else None
+def endpoint_of(spec: EngineSpec) -> BatchEndpoint | None:
+    """Return the batch endpoint that a tier has if it has one, None where its format isn't one that we speak."""
+    if spec.engine not in ENGINES or provider_of(spec).name in OTHER_FORMATS:
+        return None
+    return ENGINES[spec.engine]
 
 
-__all__ = ["PROVIDERS", "BatchEndpoint", "BatchItem", "BatchState", "Caller", "endpoint_of"]
+__all__ = ["BatchEndpoint", "BatchItem", "BatchState", "Caller", "endpoint_of"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from slmbatch.chat import NO_USAGE, Choice, Completion, JsonShape, Request, Shape, Token, Usage
+from slmbatch.chat import NO_USAGE, Choice, Completion, JsonShape, Request, Shape, Token, Usage, believed
 from slmbatch.errors import ContextTooLong, Forbidden, MalformedReply, Refused, Rejected, RequestError
 from slmbatch.tasks.grammar import grammar
 
@@ -128,7 +128,10 @@ class _Alternative(msgspec.Struct):
     utf8: list[int] | None = msgspec.field(name="bytes", default=None)
 
     def data(self) -> bytes:
-        return self.token.encode() if self.utf8 is None else bytes(self.utf8)
+        try:
+            return self.token.encode() if self.utf8 is None else bytes(self.utf8)
+        except ValueError as error:
+            raise MalformedReply(f"the server tells a token whose bytes aren't bytes: {error}") from error
 
 
 class _Entry(_Alternative):
@@ -182,7 +185,7 @@ def _decode(body: bytes) -> Completion:
         choice = reply.choices[0]
     except (msgspec.MsgspecError, IndexError) as error:
         raise MalformedReply(f"the server's reply is not a chat completion: {error}") from error
-    usage = _counted(reply.usage)
+    usage = believed(_counted(reply.usage))
     cut_short = choice.finish_reason == "length"
     if choice.message.refusal or choice.finish_reason == "content_filter":
         raise _billed(Refused("the model, or a filter after it, declined to answer"), usage)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from slmbatch.chat import NO_USAGE, Choice, Completion, Request, Shape, Usage
+from slmbatch.chat import NO_USAGE, Choice, Completion, Request, Shape, Usage, believed
 from slmbatch.engines.capabilities import UNREASONED, Model
 from slmbatch.engines.dialects.chat import refusal, without
 from slmbatch.errors import MalformedReply, Refused, RequestError
@@ -109,12 +109,12 @@ def _decode(content: bytes) -> Completion:
         message = _MESSAGES.decode(content)
     except msgspec.MsgspecError as error:
         raise MalformedReply(f"the server's reply is not a message: {error}") from error
-    usage = _counted(message.usage)
+    usage = believed(_counted(message.usage))
     if message.stop_reason == "refusal":
         refused = Refused("the model, or a filter before it, declined to answer")
         refused.billed = usage
         raise refused
-    called = [bytes(one.input).decode() for one in message.content if one.type == "tool_use"]
+    called = [bytes(one.input).decode("utf-8", "replace") for one in message.content if one.type == "tool_use"]
     text = called[0] if called else "".join(one.text for one in message.content if one.type == "text")
     return Completion(text=text, tokens=None, usage=usage, cut_short=message.stop_reason in CUT_SHORT)
 
