@@ -21,7 +21,7 @@ NOTABLE_S = 0.5  # if it is so much longer at least: below that it may as well b
 SETTLED = 64  # replies that a mean is taken over, and that are needed before it says anything
 FORGET = 1.001  # per reply: what was the best latency once needn't stay it, for texts differ
 LONGEST_HOLD_S = 60.0  # what a header says of later than this is asked again by then
-HEADERS = (
+PATTERNS = (
     ("requests", "x-ratelimit-{}-requests"),
     ("tokens", "x-ratelimit-{}-tokens"),
     ("requests", "anthropic-ratelimit-requests-{}"),
@@ -29,6 +29,8 @@ HEADERS = (
     ("tokens", "anthropic-ratelimit-input-tokens-{}"),
     ("tokens", "anthropic-ratelimit-output-tokens-{}"),
 )
+# Looked for in every reply, so put together once.
+HEADERS = [(kind, *(name.format(part) for part in ("limit", "remaining", "reset"))) for kind, name in PATTERNS]
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 
@@ -105,15 +107,21 @@ class Quota:
         return 0.0 if missing <= 0 else missing * self.reset_s / max(1, self.limit - self.remaining)
 
 
-def quotas(headers: Mapping[str, str], now: dt.datetime) -> Iterator[tuple[str, Quota]]:
+def quotas(headers: Mapping[str, str], now: Callable[[], dt.datetime]) -> Iterator[tuple[str, Quota]]:
     """Read what reply headers say is left of `requests` and `tokens`, in OpenAI's and in Anthropic's words."""
-    for kind, pattern in HEADERS:
-        limit = headers.get(pattern.format("limit"), "")
-        remaining = headers.get(pattern.format("remaining"), "")
+    for kind, limit_name, remaining_name, reset_name in HEADERS:
+        limit = headers.get(limit_name)
+        if limit is None:
+            continue
+        remaining = headers.get(remaining_name, "")
         if limit.isdecimal() and remaining.isdecimal():
-            reset_s = _seconds(headers.get(pattern.format("reset"), ""), now)
+            reset_s = _seconds(headers.get(reset_name, ""), now())
             if reset_s is not None:
                 yield kind, Quota(int(limit), int(remaining), reset_s)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def _seconds(reset: str, now: dt.datetime) -> float | None:
@@ -185,7 +193,7 @@ class Limiter:
         elif status == 200:
             self.window.answered(sent=sent, now=now)
         needed = {"requests": 1, "tokens": tokens}
-        for kind, quota in quotas(headers, dt.datetime.now(dt.UTC)):
+        for kind, quota in quotas(headers, _now):
             self.hold(quota.wait_s(needed[kind]))
 
     def hold(self, seconds: float) -> None:

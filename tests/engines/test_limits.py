@@ -90,7 +90,10 @@ def test_openais_headers_are_read() -> None:
         "x-ratelimit-remaining-tokens": "159976",
         "x-ratelimit-reset-tokens": "6m0.5s",
     }
-    assert dict(quotas(headers, NOON)) == {"requests": Quota(5000, 4999, 0.012), "tokens": Quota(160000, 159976, 360.5)}
+    assert dict(quotas(headers, lambda: NOON)) == {
+        "requests": Quota(5000, 4999, 0.012),
+        "tokens": Quota(160000, 159976, 360.5),
+    }
 
 
 def test_anthropics_headers_are_read() -> None:
@@ -102,13 +105,16 @@ def test_anthropics_headers_are_read() -> None:
         "anthropic-ratelimit-output-tokens-remaining": "100",
         "anthropic-ratelimit-output-tokens-reset": "2026-11-25T12:00:30Z",
     }
-    assert list(quotas(headers, NOON)) == [("requests", Quota(1000, 999, 0.0)), ("tokens", Quota(16000, 100, 30.0))]
+    assert list(quotas(headers, lambda: NOON)) == [
+        ("requests", Quota(1000, 999, 0.0)),
+        ("tokens", Quota(16000, 100, 30.0)),
+    ]
 
 
 @pytest.mark.parametrize("reset", ["", "soon", "12", "1.5.s", "2026-11-25T12:00:30", "-3s", "3s later"])
 def test_a_header_that_cannot_be_read_says_nothing(reset: str) -> None:
     headers = {"x-ratelimit-limit-requests": "5", "x-ratelimit-remaining-requests": "0"}
-    assert list(quotas(headers | {"x-ratelimit-reset-requests": reset}, NOON)) == []
+    assert list(quotas(headers | {"x-ratelimit-reset-requests": reset}, lambda: NOON)) == []
 
 
 def test_a_refusal_halves_the_requests_under_way_once_in_a_round() -> None:
