@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from math import isfinite
+from math import isnan
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -204,7 +204,7 @@ def on_loopback(url: str) -> bool:
 def _seconds(retry_after: str | None) -> float | None:
     """Read a Retry-After header: seconds, or a date (RFC 9110, 10.2.3); None for anything that isn't a time."""
     seconds = _told(retry_after)
-    return None if seconds is None or not isfinite(seconds) else min(LONGEST_RETRY_S, max(0.0, seconds))
+    return None if seconds is None or isnan(seconds) else min(LONGEST_RETRY_S, max(0.0, seconds))
 
 
 def _told(retry_after: str | None) -> float | None:

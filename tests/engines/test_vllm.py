@@ -152,7 +152,9 @@ def test_nothing_outlives_the_process_between_when_that_is_killed(tmp_path: Path
         (between,) = descendants(os.getpid(), "vllm_server")
         (server,) = descendants(between, "standing_in")
         os.kill(between, signal.SIGKILL)
-        assert (await engine.complete(YES)).text == "yes"  # of a new one
+        while not engine._server.restarts:  # until its death is seen, the old one may still answer
+            assert (await engine.complete(YES)).text == "yes"
+            await asyncio.sleep(0.05)
         assert not alive(server)
 
     with_engine(tmp_path, standing_in(tmp_path, "serve"), work)
