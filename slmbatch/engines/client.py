@@ -59,7 +59,9 @@ class ChatClient:
                     raise
                 await asyncio.sleep(wait_s)
             else:
-                return replace(reply.completion, tries=tries + (not reply.reused), usd=usd + reply.usd)
+                tries, usd = tries + (not reply.reused), usd + reply.usd
+                plain = tries == 1 and not usd  # most are, where nothing is paid: what the reply holds already
+                return reply.completion if plain else replace(reply.completion, tries=tries, usd=usd)
 
     def _may_pass(self, error: RequestError) -> bool:
         return error.passing and (self._policy.connections or not isinstance(error, ConnectionLost))

@@ -74,8 +74,9 @@ class RemoteEngine:
     async def complete(self, request: Request) -> Completion:
         """Answer one request. Raises EngineError for a server that is of no use to any row (see `_dead`)."""
         try:
-            roomy = replace(request, max_tokens=request.max_tokens + self._reasoning_tokens)
-            completion = await self._client.complete(roomy)
+            if self._reasoning_tokens:
+                request = replace(request, max_tokens=request.max_tokens + self._reasoning_tokens)
+            completion = await self._client.complete(request)
         except (Rejected, Unavailable, TimedOut) as error:
             self._failures += 1
             if self._dead(error):

@@ -23,7 +23,8 @@ from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedO
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 BYTES_PER_TOKEN = 4  # of a body, about: counted right when the reply tells
-BULK_S = 900.0  # for files of batches, which may hold 100 MB
+BULK = aiohttp.ClientTimeout(total=900.0)  # for files of batches, which may hold 100 MB
+JSON = {"Content-Type": "application/json"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LONGEST_RETRY_S = 300.0  # a server that wants a longer pause is asked after this one
 
@@ -100,7 +101,7 @@ class HttpWire:
         self._dialect = dialect
         self._headers = dialect.headers(key)
         self._key = key.encode()
-        self._timeout_s = timeout_s
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._connections = connections
         self._limiter = limiter
         self._session: aiohttp.ClientSession | None = None
@@ -127,7 +128,7 @@ class HttpWire:
         sent = self._limiter.now() if self._limiter else 0.0
         tokens = _tokens(body, max_tokens)
         try:
-            status, content, headers = await self._exchange("POST", self.url, body, self._timeout_s)
+            status, content, headers = await self._exchange("POST", self.url, body, self._timeout)
         except TimedOut:
             if self._limiter:
                 self._limiter.heard(TIMED_OUT, {}, sent=sent, tokens=tokens)
@@ -144,7 +145,7 @@ class HttpWire:
 
     async def call(self, method: str, path: str, data: bytes | aiohttp.FormData | None = None) -> bytes:
         """Send something else than a question, to a path below the base address; returns the body of a 200."""
-        status, content, headers = await self._exchange(method, self._base + path, data, BULK_S)
+        status, content, headers = await self._exchange(method, self._base + path, data, BULK)
         if status != 200:
             raise self._error(status, content, _seconds(headers.get("Retry-After")))
         return content
@@ -156,19 +157,18 @@ class HttpWire:
         return Reply(content, self.decode(content))
 
     async def _exchange(
-        self, method: str, url: str, data: bytes | aiohttp.FormData | None, timeout_s: float
+        self, method: str, url: str, data: bytes | aiohttp.FormData | None, within: aiohttp.ClientTimeout
     ) -> tuple[int, bytes, Mapping[str, str]]:
         """Return status, content and headers of what the server answers."""
         assert self._session is not None, "open() comes first"
         if self._session.closed:  # a supervised server was restarted while this request waited to be sent again
             raise ConnectionLost("the server that was asked is gone")
-        json = {} if isinstance(data, aiohttp.FormData) else {"Content-Type": "application/json"}
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        json = None if isinstance(data, aiohttp.FormData) else JSON
         try:
-            async with self._session.request(method, url, data=data, headers=json, timeout=timeout) as response:
+            async with self._session.request(method, url, data=data, headers=json, timeout=within) as response:
                 return response.status, await response.read(), response.headers
         except TimeoutError as error:
-            late = TimedOut(f"no reply within {timeout_s:g} s")
+            late = TimedOut(f"no reply within {within.total:g} s")
             late.passing = True
             raise late from error
         except (aiohttp.ClientError, OSError) as error:

@@ -15,9 +15,9 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, thres
     Ends as unreadable (no text), accepted, review (answered, but no tier was trusted: the last answer is shown) or
     failed (no tier gave a usable answer). The reason tells of every tier that didn't settle it.
     """
-    notes = document.notes()
+    notes, length = document.notes(), len(document.text)
     if document.problem is not None:
-        return Result(key, Status.UNREADABLE, (), reason=document.problem, notes=notes)
+        return Result(key, Status.UNREADABLE, (), reason=document.problem, notes=notes, characters=length)
     attempts: list[Attempt] = []
     shown, reasons = None, []
     for tier in tiers:
@@ -29,7 +29,7 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, thres
         shown = len(attempts) - 1
         reason = refusal(attempt.answer, threshold=threshold, last=tier is tiers[-1])
         if reason is None:
-            return Result(key, Status.ACCEPTED, tuple(attempts), shown, notes=notes)
+            return Result(key, Status.ACCEPTED, tuple(attempts), shown, notes=notes, characters=length)
         reasons.append(reason)
     status = Status.FAILED if shown is None else Status.REVIEW
-    return Result(key, status, tuple(attempts), shown, "; then ".join(reasons), notes)
+    return Result(key, status, tuple(attempts), shown, "; then ".join(reasons), notes, length)

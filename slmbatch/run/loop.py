@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -150,13 +150,14 @@ class Loop:
             return
         except Exception as error:  # the rim: a bug of ours costs its row, and is recorded there
             log.exception("internal error", extra={"facts": {"document": document.id}})
-            result = Result(key, Status.FAILED, (), reason=f"internal: {type(error).__name__}: {error}")
+            reason = f"internal: {type(error).__name__}: {error}"
+            result = Result(key, Status.FAILED, (), reason=reason, characters=len(document.text))
         finally:
             self._window.release()
         if result.status is Status.FAILED:
             kinds = [attempt.error_kind for attempt in result.attempts]
             log.warning("a row failed", extra={"facts": {"document": document.id, "errors": kinds}})
-        self._settled(replace(result, characters=len(document.text)))
+        self._settled(result)
 
     def _settled(self, result: Result) -> None:
         committed = self._store.settle(record(result))
