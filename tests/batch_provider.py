@@ -16,9 +16,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from random import Random
 from typing import Any
+
+from tests.harness import Threaded
 
 ROW = re.compile(r"\[row:(\d+)\]")
 INPUT, OUTPUT = 100, 3  # tokens of every reply
@@ -39,7 +41,7 @@ class Held:
     refused: str | None = None
 
 
-class BatchProvider:
+class BatchProvider(Threaded):
     """`takes_s` passes until a batch has ended. `faults` are statuses that the next calls of a path get, in turn."""
 
     def __init__(self, *, takes_s: float = 0.0, script: Script = lambda number, row: "ok") -> None:
@@ -69,20 +71,7 @@ class BatchProvider:
             def log_message(self, *_: object) -> None:
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-            request_queue_size = 256
-
-        self._server = Server(("127.0.0.1", 0), Connection)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.serve_with(Connection)
 
     # One request
 

@@ -190,7 +190,27 @@ def completion(content: str | None, **message: object) -> Reply:
     return Reply(body=json.dumps({"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}))
 
 
-class Scripted:
+class Threaded:
+    """A server on loopback in a thread of the test."""
+
+    def serve_with(self, connection: type[BaseHTTPRequestHandler]) -> None:
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False
+            request_queue_size = 256
+
+        self._server = Server(("127.0.0.1", 0), connection)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Scripted(Threaded):
     """A server in a thread that answers as it's told: `replies` in turn, the last one for ever, or a function."""
 
     def __init__(self, *replies: Reply, by: Callable[[Asked], Reply] | None = None) -> None:
@@ -225,15 +245,7 @@ class Scripted:
             def log_message(self, *_: object) -> None:
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-            request_queue_size = 256
-
-        self._server = Server(("127.0.0.1", 0), Connection)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self.serve_with(Connection)
 
     @property
     def model(self) -> str:
@@ -241,11 +253,6 @@ class Scripted:
 
     def texts(self) -> list[str]:
         return [asked.text for asked in self.asked]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def row_text(row: int) -> str:

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from slmbatch.chat import Capabilities, Completion, Request
 
+MAX_TOKEN_BYTES = 64  # longer vocabulary entries are runs of blanks
+
 
 class Engine(Protocol):
     """Something that answers requests. Start it once, ask it often, close it once."""

@@ -11,12 +11,12 @@ from slmbatch.chat import Capabilities, Completion, Request
 from slmbatch.engines.child import Configuration, Launch
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import LLAMACPP
+from slmbatch.engines.engine import MAX_TOKEN_BYTES
 from slmbatch.engines.settings import EngineSettings
 from slmbatch.engines.supervised import Supervised
 from slmbatch.engines.wire import HttpWire, ask
 
 SLOTS, CONTEXT_TOKENS, TIMEOUT_S = 4, 8192, 600.0
-MAX_TOKEN_BYTES = 64  # longer vocabulary entries are runs of blanks
 
 
 class LlamaCppEngine:

@@ -16,6 +16,7 @@ from slmbatch.chat import Capabilities, Completion, Request
 from slmbatch.engines.child import Launch
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import VLLM
+from slmbatch.engines.engine import MAX_TOKEN_BYTES
 from slmbatch.engines.remote import RemoteEngine, key_of
 from slmbatch.engines.settings import EngineSettings, EngineSpec, find_vllm
 from slmbatch.engines.supervised import Supervised
@@ -26,7 +27,6 @@ KEY = "VLLM_API_KEY"
 CONCURRENCY, TIMEOUT_S = 256, 600.0  # vLLM's own default of sequences at a time; a request may wait for its turn
 TOP_LOGPROBS = 20  # vLLM's default limit; each costs the server time
 NOTICE_S = 20.0  # its front closes connections before it ends
-MAX_TOKEN_BYTES = 64  # as for llama.cpp
 CUTS = 8  # looks at a text that is too long
 
 

@@ -15,7 +15,7 @@ from slmbatch.run.batch_courier import BatchCourier
 from slmbatch.run.batch_waiting import Undone, Waiting
 from slmbatch.run.metered_wire import OnlinePayer
 from slmbatch.run.purse import Purse
-from slmbatch.run.settling import not_billed
+from slmbatch.run.settling import not_billed, worst_case
 
 ROUNDS = 5  # batches that one request goes into before it's asked online
 
@@ -72,8 +72,7 @@ class BatchPayer:
 
     async def close(self) -> None:
         """Stop waiting. Batches stay at the provider, for the next session; what was only gathered was never sent."""
-        if self._quiet is not None:
-            self._quiet.cancel()
+        self._stop_timer()
         for one in self._gathered:
             self._purse.settle_soon(one.reservation, not_billed(one.reservation))
         for task in self._tasks:
@@ -101,7 +100,7 @@ class BatchPayer:
             return await self._online.pay(key, body, max_tokens)
 
     async def _reserve(self, key: bytes, body: bytes, max_tokens: int) -> Waiting:
-        worst = self._price.worst(input_tokens=len(body), output_tokens=max_tokens)
+        worst = worst_case(self._price, body, max_tokens)
         reservation = await self._purse.reserve(key, self._tier, worst, batched=True)
         return Waiting(reservation, body)
 
@@ -115,13 +114,15 @@ class BatchPayer:
         if len(self._gathered) >= self._courier.most or self._waiting >= self._gathering.rows:
             self._send()
         else:
-            if self._quiet is not None:
-                self._quiet.cancel()
+            self._stop_timer()
             self._quiet = asyncio.get_running_loop().call_later(self._gathering.quiet_s, self._send)
 
-    def _send(self) -> None:
+    def _stop_timer(self) -> None:
         if self._quiet is not None:
             self._quiet.cancel()
+
+    def _send(self) -> None:
+        self._stop_timer()
         waiting, self._gathered, self._size = self._gathered, [], 0
         if waiting:
             self._start(self._courier.carry(secrets.token_hex(8), waiting))

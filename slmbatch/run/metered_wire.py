@@ -14,7 +14,7 @@ from slmbatch.engines.wire import Reply, Wire
 from slmbatch.errors import RequestError
 from slmbatch.money.prices import Price, from_pico
 from slmbatch.run.purse import Purse
-from slmbatch.run.settling import billed, failed, in_doubt
+from slmbatch.run.settling import billed, failed, in_doubt, worst_case
 from slmbatch.store.entries import Paid
 
 KEY_BYTES = 16
@@ -99,8 +99,7 @@ class OnlinePayer:
             return await self._pay(key, body, max_tokens)
 
     async def _pay(self, key: bytes, body: bytes, max_tokens: int) -> Reply:
-        worst = self._price.worst(input_tokens=len(body), output_tokens=max_tokens)  # a token is at least one byte
-        reservation = await self._purse.reserve(key, self._tier, worst)
+        reservation = await self._purse.reserve(key, self._tier, worst_case(self._price, body, max_tokens))
         try:
             reply = await self._wire.post(body, max_tokens=max_tokens)
         except RequestError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from slmbatch.confidence.gate import DEFAULT_THRESHOLD
 from slmbatch.engines.batches import endpoint_of
 from slmbatch.engines.capabilities import model_of
-from slmbatch.engines.loaders import HEADS, LOCAL, known_engine
+from slmbatch.engines.loaders import LOCAL, known_engine
 from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price, Rates
@@ -20,8 +20,8 @@ from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import Task
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
+from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, tier_price
-from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 
 SECRETS = re.compile(r"--(api|hf)[-_](key|token)\b")  # among the arguments of vLLM
@@ -104,40 +104,9 @@ class Plan:
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
             "encoding": self.reading.encoding,
-            "tiers": [_identity(tier, self.task) for tier in self.tiers],
+            "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
         }
-
-
-def _identity(tier: TierPlan, task: Task) -> str:
-    """A tier and those of its limits that change answers."""
-    settings = tier.settings
-    file = Path(tier.spec.model)
-    changing = {
-        "context_tokens": settings.context_tokens,
-        "top_logprobs": settings.top_logprobs,
-        "structure": settings.structure,
-        "temperature": settings.temperature,
-        "seed": settings.seed,
-        "reasoning_tokens": settings.reasoning_tokens,
-        "effort": settings.effort,
-        "embeddings": settings.embeddings,
-        "vllm_args": " ".join(settings.vllm_args) or None,
-        "bytes": file.stat().st_size if tier.local and file.is_file() else None,
-        "sha256": _content(tier, task),
-    }
-    return " ".join([tier.name, *(f"{key}={value}" for key, value in changing.items() if value is not None)])
-
-
-def _content(tier: TierPlan, task: Task) -> str | None:
-    """What a head answers by: its folder's description, which names the weights' hash, or the label file's examples."""
-    if tier.spec.engine not in HEADS:
-        return None
-    described = Path(tier.spec.model).expanduser() / "head.json"
-    if tier.spec.model:
-        return sha256(described.read_bytes()).hexdigest() if described.is_file() else None
-    examples = [label.examples for label in task.labels.labels] if isinstance(task, ClassifyTask) else []
-    return sha256(repr(examples).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

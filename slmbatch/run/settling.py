@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from slmbatch.chat import Usage
 from slmbatch.errors import ConnectionLost, MalformedReply, Refused, RequestError, TimedOut, Unreachable
 from slmbatch.money.prices import Price, to_pico
@@ -9,6 +11,11 @@ from slmbatch.store.entries import Reservation, Settlement, State
 
 UNKNOWN = (TimedOut, ConnectionLost)  # sent, perhaps read, perhaps billed
 GATEWAY_TIMEOUTS = frozenset({408, 504})  # something before the model gave up waiting for it
+
+
+def worst_case(price: Price, body: bytes, max_tokens: int) -> Decimal:
+    """Return the most USD that a request can cost: a token is at least one byte of its body."""
+    return price.worst(input_tokens=len(body), output_tokens=max_tokens)
 
 
 def billed(reservation: Reservation, price: Price, usage: Usage, reply: bytes | None) -> Settlement:
