@@ -26,6 +26,7 @@ from certificate_rivals import LABELS, RIVALS, bargain, labelled, naive, unlabel
 from scipy.special import betaincinv
 
 from slmbatch.certificates.counting import Target
+from slmbatch.certificates.gates import refusal
 from slmbatch.certificates.planning import Batch, Plan, plan
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, learned_chances, ranked_way
@@ -170,6 +171,33 @@ def tables(cells: Sequence[Cell], delta: float) -> Iterator[str]:
         yield f"| {name} | {rows} | " + " | ".join(f"{by[BARGAIN]:.2f} -> {by[COUNT]:.2f}" for by in by_target) + " |"
 
 
+def gated(one: Recorded, size: int, target: Target, seeds: int) -> str:
+    """One cell of the table of gates: how often a certificate is given, and how many of its kept rows agree."""
+    rows, given, agree = size or len(one.scores), 0, []
+    for seed in range(seeds):
+        taken = np.sort(np.random.default_rng(seed).permutation(len(one.scores))[:rows])
+        scores, wrong = one.scores[taken], one.wrong[taken]
+        if size or seed == 0:
+            made = planned(guessed_chances(scores), target)
+        if made is None:
+            continue
+        sample = labelled(rows, made.sample, seed)
+        agrees = [bool(right) for right in ~wrong[sample]]
+        line = draw_line(sample, agrees, pool=rows, tolerated=made.tolerated)
+        if refusal(line, sample, agrees, rows=rows, tolerated=made.tolerated, delta=target.delta) is None:
+            given += 1
+            agree.append(1 - wrong[line.keeps(sample)].mean())
+    return f"{given / seeds:.2f}" + (f" ({np.mean(agree):.2f})" if agree else "")
+
+
+def gate_table(sets: Sequence[Recorded], delta: float, seeds: int) -> Iterator[str]:
+    yield "| set | rows | " + " | ".join(f"{target:g}" for target in TARGETS) + " |\n|" + "---|" * (len(TARGETS) + 2)
+    for one in sets:
+        for size in (500, 0):
+            told = " | ".join(gated(one, size, Target(target, delta), seeds) for target in TARGETS)
+            yield f"| {one.name} | {size or len(one.scores)} | {told} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -177,7 +205,11 @@ def main() -> None:
     parser.add_argument("--delta", type=float, default=0.1)
     parser.add_argument("--sets", nargs="*", help="names, or beginnings of names")
     parser.add_argument("--cells", type=Path, help="keep finished cells here, and go on from them")
+    parser.add_argument("--gates", action="store_true", help="instead: how often the gates let a certificate through")
     given = parser.parse_args()
+    if given.gates:
+        print("\n".join(gate_table(list(recorded(given.folder)), given.delta, given.seeds)))
+        return
     done = [Cell(**one) for one in json.loads(given.cells.read_text())] if given.cells and given.cells.exists() else []
     finished = {(one.set, one.rows, one.full, one.target) for one in done}
     started = time.monotonic()

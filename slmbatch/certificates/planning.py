@@ -45,7 +45,7 @@ class Plan:
     """`sample` rows to label, `tolerated` errors among them. Fixed before any label of the batch is seen.
 
     `asked` tells the rows that each tier answers, labels included; `usd` what they cost at the expected numbers,
-    `usd_at_most` at the upper end of the top tier's interval, `alone_usd` the top tier alone; None without prices.
+    `usd_high` at the upper ends, `alone_usd` the top tier alone; None without prices.
     `saving` is the expected share of the latter (without prices: of the top tier's answers).
     """
 
@@ -59,7 +59,7 @@ class Plan:
     asked: tuple[Forecast, ...]
     saving: float
     usd: Decimal | None
-    usd_at_most: Decimal | None
+    usd_high: Decimal | None
     alone_usd: Decimal | None
     misses: tuple[Miss, ...]
 
@@ -93,15 +93,15 @@ def plan(way: Way, batch: Batch, target: Target, *, prices: Sequence[Decimal] | 
         asked=forecasts,
         saving=saving,
         usd=_bill([one.expected for one in forecasts], prices) if prices else None,
-        usd_at_most=_bill([one.high for one in forecasts], prices) if prices else None,
+        usd_high=_bill([one.high for one in forecasts], prices) if prices else None,
         alone_usd=batch.rows * prices[-1] if prices else None,
         misses=misses(target, rows=batch.rows, pool=batch.pool, sample=sample, tolerated=tolerated),
     )
 
 
 def _costs(prices: Sequence[Decimal] | None, *, tiers: int) -> Doubles:
-    """Return what to weigh tiers with: their prices, or only the top tier's answers where nothing costs anything."""
-    if prices and any(prices):
+    """Return what to weigh tiers with: their prices, or with the top tier's answers alone where these cost nothing."""
+    if prices and prices[-1]:
         return np.array([float(one) for one in prices])
     return np.array([0.0] * (tiers - 1) + [1.0])
 

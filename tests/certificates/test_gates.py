@@ -36,8 +36,11 @@ def test_a_score_that_ranks_nothing_is_refused() -> None:
     assert refused.numbers["auroc"] == pytest.approx(0.5, abs=0.05)
 
 
-def test_two_errors_are_too_few_to_doubt_a_score() -> None:
-    assert judged({100, 500}, tolerated=4) is None
+def test_four_errors_are_too_few_to_doubt_a_score() -> None:
+    assert judged({100, 300, 500, 700}, tolerated=4) is None
+    refused = judged({100, 300, 500, 700, 900}, tolerated=4)
+    assert refused is not None
+    assert refused.reason is Reason.SCORE_RANKS_NOTHING
 
 
 def test_kept_rows_that_may_be_wrong_are_refused_unless_allowed() -> None:

@@ -65,16 +65,16 @@ def test_forecasts_and_bill_are_what_batches_like_the_guess_come_to() -> None:
     assert np.mean(asked) == pytest.approx(top.expected, rel=0.01)
     assert np.mean([top.low <= one <= top.high for one in asked]) == pytest.approx(0.8, abs=0.04)
     assert made.usd == rows * prices[0] + top.expected * prices[1]
-    assert made.usd_at_most == rows * prices[0] + top.high * prices[1]
+    assert made.usd_high == rows * prices[0] + top.high * prices[1]
     assert made.alone_usd == rows * prices[1]
     assert made.saving == pytest.approx(1 - float(made.usd / made.alone_usd), abs=1e-3)
 
 
-def test_without_prices_there_is_no_bill_and_free_tiers_save_answers() -> None:
+def test_without_prices_there_is_no_bill_and_a_free_top_tier_saves_answers() -> None:
     made = planned(500, Target(0.9))
-    assert (made.usd, made.usd_at_most, made.alone_usd) == (None, None, None)
-    free = planned(500, Target(0.9), prices=(Decimal(0), Decimal(0)))
-    assert (free.sample, free.saving, free.usd) == (made.sample, made.saving, Decimal(0))
+    assert (made.usd, made.usd_high, made.alone_usd) == (None, None, None)
+    free = planned(500, Target(0.9), prices=(Decimal("0.01"), Decimal(0)))
+    assert (free.sample, free.saving, free.usd) == (made.sample, made.saving, Decimal(5))
 
 
 def test_rows_without_a_usable_answer_go_up_and_lend_their_share_of_errors() -> None:
