@@ -27,7 +27,7 @@ class Batch:
     pool: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.pool <= self.rows:
+        if not 0 <= self.pool <= self.rows:
             raise ValueError(f"a pool of {self.pool} out of {self.rows} rows")
 
 
@@ -69,6 +69,10 @@ def plan(way: Way, batch: Batch, target: Target, *, prices: Sequence[Decimal] | 
 
     `prices` are USD per row of each tier, the top tier last; without them only its answers count.
     """
+    if not batch.pool:
+        return Refusal(
+            Reason.NOTHING_KEPT, f"none of {batch.rows:,} rows has an answer that may be kept.", {"pool": 0.0}
+        )
     costs = _costs(prices, tiers=way.asked.shape[1])
     allowed = min(target.allowed(batch.rows), batch.pool - 1)
     found = _cheapest(way, batch, allowed, target.delta, costs)

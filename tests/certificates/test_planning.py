@@ -95,6 +95,12 @@ def test_a_batch_too_small_is_refused_with_the_labels_it_would_need() -> None:
     assert "at least 69 labels of 100 rows" in refused.message
 
 
+def test_a_batch_without_usable_answers_is_refused() -> None:
+    refused = plan(ranked_way([np.array([])]), Batch(10, 0), Target(0.9))
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.NOTHING_KEPT
+
+
 def test_a_certificate_that_saves_next_to_nothing_is_refused() -> None:
     way, batch = ranked_way([np.full(1_000, 0.9)]), Batch(1_000, 1_000)
     refused = plan(way, batch, Target(0.95))

@@ -69,3 +69,7 @@ def test_the_digest_changes_with_anything_that_was_frozen() -> None:
 def test_rows_that_can_not_be_told_apart_are_refused() -> None:
     with pytest.raises(InputError, match="a: two rows"):
         freeze(["a", "b", "a"], [1.0, 1.0, 1.0], seed=0)
+
+
+def test_an_empty_batch_has_an_empty_ranking() -> None:
+    assert freeze([], [], seed=0).sample(0).tolist() == []
