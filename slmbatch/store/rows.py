@@ -11,8 +11,15 @@ from slmbatch.store.folder import flush, publish
 from slmbatch.types import Document, printable
 
 ROWS = pa.schema(
-    {"id": pa.string(), "source": pa.string(), "row": pa.int64(), "cut": pa.bool_(), "key": pa.binary(16)},
-    metadata={"slmbatch.rows": "1"},
+    {
+        "id": pa.string(),
+        "source": pa.string(),
+        "parent": pa.string(),
+        "row": pa.int64(),
+        "cut": pa.bool_(),
+        "key": pa.binary(16),
+    },
+    metadata={"slmbatch.rows": "2"},
 )
 GROUP_ROWS = 8192
 
@@ -27,7 +34,8 @@ class RowWriter:
         self._batch: list[dict[str, object]] = []
 
     def add(self, document: Document, key: bytes) -> None:
-        names = {"id": printable(document.id), "source": printable(document.source)}
+        parent = None if document.parent is None else printable(document.parent)
+        names = {"id": printable(document.id), "source": printable(document.source), "parent": parent}
         self._batch.append(names | {"row": document.row, "cut": document.cut, "key": key})
         if len(self._batch) >= GROUP_ROWS:
             self._flush()

@@ -23,11 +23,12 @@ from slmbatch.types import Kind
 
 USD = pa.decimal128(38, 12)
 DECIMAL = pa.decimal128(38, 9)
-VERSION = {"slmbatch.results": "3"}
+VERSION = {"slmbatch.results": "4"}
 SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens", "usd", "seconds")
 HEAD = [
     ("id", pa.string()),
     ("source", pa.string()),
+    ("parent", pa.string()),  # the mail that it was attached to
     ("row", pa.int64()),
     ("status", pa.string()),
 ]
@@ -132,7 +133,7 @@ def _first(positions: np.ndarray[Any, np.dtype[np.int64]], counted: np.ndarray[A
 
 
 def _results(rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first: Any) -> pa.Table:
-    columns: dict[str, Any] = {name: rows[name] for name in ("id", "source", "row")}
+    columns: dict[str, Any] = {name: rows[name] for name in ("id", "source", "parent", "row")}
     columns["status"] = settled["status"]
     if schema is None:
         columns |= {
