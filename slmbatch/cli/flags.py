@@ -28,6 +28,7 @@ class Flags:
     text_column: o.TextColumn = None
     id_column: o.IdColumn = None
     encoding: o.Encoding = "utf-8"
+    attachments: o.Apart = None
     limit: o.Limit = None
     workers: o.Workers = None
     dry_run: o.DryRun = False

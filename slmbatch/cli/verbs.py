@@ -28,6 +28,7 @@ from slmbatch.store.manifest import run_id
 from slmbatch.store.parts import part_paths
 from slmbatch.store.sessions import spent
 from slmbatch.tasks.classify import ClassifyTask
+from slmbatch.tasks.extract import ExtractTask
 
 if TYPE_CHECKING:  # polars comes with them: it's loaded when the engines' memory has been given back
     from slmbatch.report.summary import Summary
@@ -46,7 +47,15 @@ def run_verb(task: Task, flags: Flags) -> None:
         task,
         _choices(flags),
         config,
-        reading(flags.text_column, flags.id_column, flags.encoding, flags.limit, flags.workers),
+        reading(
+            flags.text_column,
+            flags.id_column,
+            flags.encoding,
+            flags.limit,
+            flags.workers,
+            flags.attachments,
+            fields=isinstance(task, ExtractTask),
+        ),
     )
     if not flags.quiet:
         _warn(plan, config)

@@ -1,111 +1,60 @@
-"""Mails to text: the headers a reader looks at, the body, then the attachments that can be read themselves."""
+"""Internet mails (eml) to records: whatever is wrong with one, as much is read as can be."""
 
 from __future__ import annotations
 
 import email
+import io
 from collections.abc import Iterator
 from email import policy
 from email.message import MIMEPart
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from slmbatch.readers.html import html_text
-from slmbatch.readers.pdf import read_pdf
-from slmbatch.readers.sources import KINDS, MAX_CHARS, Reading
+from slmbatch.readers.message import HEADERS, TEXTS, Attachment, Mail, kind_of
+from slmbatch.readers.sources import Content, Unreadable
 from slmbatch.readers.texts import decode
-from slmbatch.types import Page
-
-_HEADERS = ("From", "To", "Cc", "Date", "Subject")
-_KINDS_BY_TYPE = {"application/pdf": "pdf", "text/html": "html", "message/rfc822": "mail"}
-_READABLE = frozenset({"pdf", "html", "mail", "text", "csv", "jsonl"})
-_MAX_DEPTH = 5  # mails in mails; deeper ones are loops of bounces or made to do harm
 
 # The parser accepts nearly any bytes and fails later, when a broken header, charset or structure is asked for. With
 # what, the documentation leaves open. LookupError stands for unknown charsets too, ValueError for all of Unicode.
 _MALFORMED = (LookupError, ValueError, TypeError, AttributeError, RecursionError, email.errors.MessageError)
 
 
-def read_mail(path: Path) -> Reading:
-    """Read a mail: one page of headers and body, then pages of attachments. Raises OSError."""
-    with path.open("rb") as stream:
+def read_eml(content: Content) -> Mail:
+    """Read a mail and the mails attached to it. Raises OSError, and Unreadable for what has no structure at all."""
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as stream:
         try:
-            message = email.message_from_binary_file(stream, policy=policy.default)
-            return _gather(_pieces(message, depth=1))
+            return _mail(email.message_from_binary_file(stream, policy=policy.default))
         except _MALFORMED as error:
-            return Reading(problem=f"the mail is malformed ({error})")
+            raise Unreadable(f"the mail is malformed ({error})") from error
 
 
-def _gather(pieces: Iterator[tuple[str, str | None]]) -> Reading:
-    """Number the pages, up to MAX_CHARS."""
-    pages: list[Page] = []
-    room = MAX_CHARS
-    for number, (text, note) in enumerate(pieces, 1):
-        pages.append(Page(number, text[:room], note))
-        if len(text) > room:
-            return Reading(tuple(pages), cut=True)
-        room -= len(text)
-    if not any(page.text for page in pages):
-        return Reading(tuple(pages), "the mail has no text that can be read")
-    return Reading(tuple(pages))
+def headers(message: MIMEPart) -> dict[str, str]:
+    """Read those of HEADERS that a mail has."""
+    return {name: value for name in HEADERS if (value := _header(message, name))}
 
 
-def _pieces(message: MIMEPart, *, depth: int) -> Iterator[tuple[str, str | None]]:
-    """Yield the text of each page to be, and a note where there is none."""
+def _mail(message: MIMEPart) -> Mail:
     body = _body(message)
-    lines = [f"{name}: {value}" for name in _HEADERS if (value := _header(message, name))]
-    yield "\n".join([*lines, "", _part_text(body) if body is not None else ""]).strip(), None
-    for part, alternative in _leaves(message):
-        if part is body or (alternative and not part.is_attachment()):
-            continue
-        yield from _attachment(part, depth=depth)
+    attachments = tuple(
+        _attachment(part)
+        for part, alternative in _leaves(message)
+        if part is not body and (part.is_attachment() or not alternative)
+    )
+    return Mail(headers(message), _part_text(body) if body is not None else "", attachments)
 
 
-def _attachment(part: MIMEPart, *, depth: int) -> Iterator[tuple[str, str | None]]:
-    kind = part.get_content_type()
-    try:
-        name = part.get_filename() or kind
-        readings = list(_part_pieces(part, name, depth=depth))
-    except _MALFORMED as error:
-        yield "", f"attachment {kind}: can't be read ({error})"
-        return
-    first, note = readings[0]
-    if note is None:
-        readings[0] = f"[attachment: {name}]\n{first}", None
-    yield from ((text, note and f"attachment {name}: {note}") for text, note in readings)
-
-
-def _part_pieces(part: MIMEPart, name: str, *, depth: int) -> Iterator[tuple[str, str | None]]:
-    kind = _kind(part, name)
-    if kind not in _READABLE:
-        yield "", f"{part.get_content_type()} can't be read"
-    elif kind == "mail" and depth == _MAX_DEPTH:
-        yield "", "mails in mails are not read any deeper"
-    elif kind == "mail":
-        yield from _pieces(_inner(part), depth=depth + 1)
-    elif kind == "pdf":
-        reading = read_pdf(_bytes(part))
-        if reading.problem is not None:
-            yield "", reading.problem
-        else:
-            yield from ((page.text, page.note) for page in reading.pages)
-    else:
-        text = _part_text(part, html=kind == "html")
-        yield (text, None) if text else ("", "the text is empty")
-
-
-def _kind(part: MIMEPart, name: str) -> str | None:
-    """Tell an attachment's kind by its type, or by its name where the sender's program knew no better."""
+def _attachment(part: MIMEPart) -> Attachment:
     mime = part.get_content_type()
-    if mime in _KINDS_BY_TYPE:
-        return _KINDS_BY_TYPE[mime]
-    return KINDS.get(PurePosixPath(name).suffix.lower()) or ("text" if mime.startswith("text/") else None)
-
-
-def _inner(part: MIMEPart) -> MIMEPart:
-    if part.get_content_type() == "message/rfc822":
-        inner = part.get_payload(0)
-        if isinstance(inner, MIMEPart):
-            return inner
-    return email.message_from_bytes(_bytes(part), policy=policy.default)
+    try:
+        name = part.get_filename() or mime
+        kind = kind_of(name, mime)
+        if mime == "message/rfc822" and isinstance(inner := part.get_payload(0), MIMEPart):
+            return Attachment(name, kind, mime, _mail(inner))
+        if kind in TEXTS:
+            return Attachment(name, kind, mime, _part_text(part, html=kind == "html"))
+        return Attachment(name, kind, mime, _bytes(part))
+    except _MALFORMED as error:
+        return Attachment(mime, None, mime, problem=f"can't be read ({error})")
 
 
 def _leaves(part: MIMEPart, *, alternative: bool = False) -> Iterator[tuple[MIMEPart, bool]]:

@@ -202,7 +202,7 @@ async def _closed(closing: Coroutine[Any, Any, None]) -> None:
 
 def _total(plan: Plan) -> int | None:
     """How many rows there will be, where that can be known before reading."""
-    total, limit = count_rows(plan.found), plan.reading.limit
+    total, limit = count_rows(plan.found, plan.reading), plan.reading.limit
     return total if total is None or limit is None else min(total, limit)
 
 

@@ -104,6 +104,7 @@ class Plan:
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
             "encoding": self.reading.encoding,
+            "attachments": self.reading.attachments,
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
         }
