@@ -57,7 +57,10 @@ class _Storage:
     def __init__(self, ole: OleFileIO, path: str, header: int, *, codepage: str = "cp1252") -> None:
         self._ole = ole
         self._path = path
-        listed = self._stream("__properties_version1.0")[header:]
+        listed = self._stream("__properties_version1.0")
+        if header == _MAIL_HEADER and len(listed) % _ENTRY_BYTES == 0:  # some programs write a whole file's there
+            header = _ROOT_HEADER
+        listed = listed[header:]
         whole = len(listed) - len(listed) % _ENTRY_BYTES  # Outlook itself leaves ends that are no whole entry
         self._inline = {number: value for _, number, _, value in struct.iter_unpack("<HHI8s", listed[:whole])}
         number = self.integer(_CODEPAGE)
