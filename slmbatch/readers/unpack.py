@@ -9,7 +9,7 @@ from functools import partial
 from slmbatch.readers.archive import members, read_member, safe_name, unique_names
 from slmbatch.readers.contents import READ_ALONE, read_content
 from slmbatch.readers.mail import MAX_DEPTH, TOO_DEEP, open_mail, read_alone, read_attachment, read_mail
-from slmbatch.readers.message import Mail
+from slmbatch.readers.message import Attachment, Mail
 from slmbatch.readers.sources import MAILS, MAX_CHARS, TABLES, Content, Reading, ReadOptions, Unreadable
 
 MAX_ARCHIVES = 2  # an archive in an archive, and no deeper: bombs are
@@ -59,12 +59,10 @@ def unpack(content: Content, kind: str, options: ReadOptions, *, archives: int =
 def _pieces(content: Content | Mail, kind: str | None, options: ReadOptions, place: _Place) -> Iterator[Piece]:
     alone = partial(Piece, place.name, place.parent)
     try:
-        if kind in MAILS and (options.attachments == "apart" or isinstance(content, Mail)):
-            if place.mails >= MAX_DEPTH:
-                raise Unreadable(TOO_DEEP)
-            yield from _of_mail(content if isinstance(content, Mail) else open_mail(content, kind), options, place)
-        elif isinstance(content, Mail):
-            raise AssertionError("only mails are mails")
+        if isinstance(content, Mail):
+            yield from _of_mail(content, options, place)
+        elif kind in MAILS and options.attachments == "apart":
+            yield from _of_mail(open_mail(content, kind), options, place)
         elif kind in MAILS:
             yield alone(read_mail(content, kind))
         elif kind == "zip":
@@ -81,9 +79,15 @@ def _pieces(content: Content | Mail, kind: str | None, options: ReadOptions, pla
 
 def _of_mail(mail: Mail, options: ReadOptions, place: _Place) -> Iterator[Piece]:
     """Yield the mail, then its attachments of known kinds, each followed by its own."""
-    apart = [one for one in mail.attachments if one.kind is not None and one.problem is None]
-    yield Piece(place.name, place.parent, read_alone(mail, [one for one in mail.attachments if one not in apart]))
-    for name, one in zip(unique_names([safe_name(one.name).replace("/", "_") for one in apart]), apart, strict=True):
+    if place.mails >= MAX_DEPTH:
+        raise Unreadable(TOO_DEEP)
+    apart: list[Attachment] = []
+    passed_over: list[Attachment] = []
+    for one in mail.attachments:
+        (passed_over if one.kind is None or one.problem is not None else apart).append(one)
+    yield Piece(place.name, place.parent, read_alone(mail, passed_over))
+    names = unique_names([safe_name(one.name).replace("/", "_") for one in apart])
+    for name, one in zip(names, apart, strict=True):
         inner = _Place(place.archives, place.mails + 1, place.inside(name), parent=place.name)
         if isinstance(one.content, str):
             yield Piece(inner.name, inner.parent, read_attachment(one))
