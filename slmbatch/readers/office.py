@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from slmbatch.readers.word import row_text, word_text
 Texts: TypeAlias = Iterator[tuple[str, str | None]]
 
 MAX_TREE_BYTES = 64 * 2**20
-"""Unpacked XML that is held as a tree, at five to ten times its size. A thousand pages of text are 10 MiB."""
+"""Unpacked XML that is held as a tree, at some ten times its size. A thousand pages of text are 10 to 30 MiB."""
 
 MAX_SHEET_BYTES = 512 * 2**20
 """Unpacked XML of sheets, of which only as much is read as there is room for text."""
@@ -30,7 +31,11 @@ _NAMES = {"docx": "Word", "xlsx": "Excel", "pptx": "PowerPoint"}
 
 def read_office(content: Content, kind: str) -> Reading:
     """Read a docx, xlsx or pptx file. Raises OSError."""
-    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as stream:
+    with (
+        content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as stream,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # openpyxl's, of what it would lose if it wrote the file again
         try:
             _check(stream, kind)
             return gather(_READERS[kind](stream), f"there is no text in the {_NAMES[kind]} file")

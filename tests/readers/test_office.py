@@ -128,6 +128,13 @@ def test_sheets_are_pages_with_rows_on_lines_and_hidden_ones_are_named() -> None
     ]
 
 
+def test_what_openpyxl_would_not_write_again_is_no_matter() -> None:
+    extension = b'<extLst><ext uri="{CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF}"/></extLst></worksheet>'
+    file = book_with("hello")
+    file = replaced(file, "xl/worksheets/sheet1.xml", lambda xml: xml.replace(b"</worksheet>", extension))
+    assert texts(read_office(file, "xlsx")) == ["Sheet1\nhello"]
+
+
 def test_a_huge_sheet_is_cut() -> None:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Log")
