@@ -22,7 +22,7 @@ Texts: TypeAlias = Iterator[tuple[str, str | None]]
 MAX_TREE_BYTES = 64 * 2**20
 """Unpacked XML that is held as a tree, at some ten times its size. A thousand pages of text are 10 to 30 MiB."""
 
-MAX_SHEET_BYTES = 512 * 2**20
+MAX_SHEET_BYTES = 256 * 2**20
 """Unpacked XML of sheets, of which only as much is read as there is room for text."""
 
 _OLE = b"\xd0\xcf\x11\xe0"  # what the old formats start with, and what encrypted files are wrapped in
@@ -54,16 +54,19 @@ def _check(stream: BinaryIO, kind: str) -> None:
         raise Unreadable(f"the file is password-protected or of an old format; save it as .{kind} without a password")
     if not zipfile.is_zipfile(stream):
         raise Unreadable(f"not a {_NAMES[kind]} file, although its name ends in .{kind}")
+    packed = stream.seek(0, io.SEEK_END)
     sheets = others = 0
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
-            if info.filename.startswith("xl/worksheets/"):
+            if kind == "xlsx" and info.filename.startswith("xl/worksheets/"):
                 sheets += info.file_size
-            elif info.filename.lower().endswith((".xml", ".rels", ".vml")):
+            else:
                 others += info.file_size
-    if others > MAX_TREE_BYTES or sheets > MAX_SHEET_BYTES:
+    if (
+        others - packed > MAX_TREE_BYTES or sheets > MAX_SHEET_BYTES
+    ):  # pictures are as large as the file that they're in
         size = (others + sheets) // 2**20
-        raise Unreadable(f"the file would unpack to {size} MiB of XML; split it, or save sheets as CSV")
+        raise Unreadable(f"the file would unpack to {size} MiB; split it, or save sheets as CSV")
     stream.seek(0)
 
 

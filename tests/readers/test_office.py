@@ -1,5 +1,6 @@
 import datetime as dt
 import io
+import random
 import re
 import zipfile
 from collections.abc import Callable
@@ -203,8 +204,15 @@ def test_entities_are_not_expanded(file: bytes, kind: str, member: str, tag: byt
 
 
 def test_a_bomb_is_told_by_its_size_before_it_is_unpacked() -> None:
-    reading = read_office(replaced(word("hello"), "word/document.xml", lambda _: b" " * (MAX_TREE_BYTES + 1)), "docx")
-    assert "would unpack to 64 MiB" in (reading.problem or "")
+    bomb = replaced(word("hello"), "word/document.xml", lambda _: b" " * (MAX_TREE_BYTES + 2**20))
+    assert "would unpack to 65 MiB" in (read_office(bomb, "docx").problem or "")
+
+
+def test_large_pictures_are_no_bomb() -> None:
+    picture = random.Random(7).randbytes(MAX_TREE_BYTES + 2**20)
+    with zipfile.ZipFile(out := io.BytesIO(word("hello")), "a") as archive:
+        archive.writestr("word/media/photo.jpg", picture)
+    assert texts(read_office(out.getvalue(), "docx")) == ["hello"]
 
 
 @pytest.mark.parametrize("kind", ["docx", "xlsx", "pptx"])
