@@ -62,9 +62,7 @@ def _check(stream: BinaryIO, kind: str) -> None:
                 sheets += info.file_size
             else:
                 others += info.file_size
-    if (
-        others - packed > MAX_TREE_BYTES or sheets > MAX_SHEET_BYTES
-    ):  # pictures are as large as the file that they're in
+    if others - packed > MAX_TREE_BYTES or sheets > MAX_SHEET_BYTES:  # pictures are no smaller in the file
         size = (others + sheets) // 2**20
         raise Unreadable(f"the file would unpack to {size} MiB; split it, or save sheets as CSV")
     stream.seek(0)

@@ -74,7 +74,8 @@ def _document(source: Source, reading: Reading, piece: Piece | None = None) -> D
     """Make a document of a file or of a piece of it: its id is the way there, its parent the mail that it came with."""
     name, parent = (source.name, None) if piece is None else (_below(source, piece.name), piece.parent)
     parent = None if parent is None else _below(source, parent)
-    return Document(name, str(source.path), None, reading.pages, reading.problem, reading.cut, parent)
+    path, pages = str(source.path), reading.pages
+    return Document(name, path, None, pages, reading.problem, cut=reading.cut, parent=parent)
 
 
 def _below(source: Source, name: str) -> str:
