@@ -23,6 +23,7 @@ from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, tier_price
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.schema import Schema
 
 SECRETS = re.compile(r"--(api|hf)[-_](key|token)\b")  # among the arguments of vLLM
 DEFAULT_MODELS = {"classify": "head", "extract": "rules"}
@@ -94,6 +95,11 @@ class Plan:
     tiers: tuple[TierPlan, ...]
     threshold: float
     max_usd: Decimal | None = None
+
+    @property
+    def schema(self) -> Schema | None:
+        """What is extracted, None where the task is to classify."""
+        return self.task.schema if isinstance(self.task, ExtractTask) else None
 
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
