@@ -1,0 +1,100 @@
+"""The frozen table: every row's cheap answer and score, written down before any answer of the top tier is known.
+
+Answers are kept in a form in which two that mean the same are equal. Rows that nothing could be read of aren't in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from slmbatch.checks.letters import plain
+from slmbatch.store.folder import flush, publish
+from slmbatch.store.located import LocatedParts
+from slmbatch.store.parts import part_paths
+from slmbatch.store.rows import GROUP_ROWS
+from slmbatch.tasks.labels import JOINT
+from slmbatch.tasks.schema import Schema
+from slmbatch.types import Kind, Status
+
+FROZEN = pa.schema(
+    {
+        "number": pa.int64(),  # the row's place in the input, from 0
+        "id": pa.string(),
+        "key": pa.binary(16),
+        "score": pa.float64(),
+        "usable": pa.bool_(),  # there is an answer that passed every check: only such a row may stay with it
+        "answer": pa.string(),
+    },
+    metadata={"slmbatch.frozen": "1"},
+)
+ANSWER_BYTES = 16
+_POSITION = re.compile(r"\[\d+\]")
+UNREADABLE = pa.scalar(Status.UNREADABLE.value)
+
+
+def freeze(rows: Path, parts: Path, schema: Schema | None, path: Path) -> None:
+    """Write the frozen table of a batch: the rows that are readable, in input order."""
+    located = LocatedParts(part_paths(parts))
+    temporary = path.with_suffix(".tmp")
+    number = 0
+    with pq.ParquetWriter(temporary, FROZEN, compression="zstd") as writer:
+        for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS):
+            settled = located.take(located.find(batch["key"].to_pylist()))
+            told = answers(settled, schema)
+            columns = {
+                "number": np.arange(number, number + len(batch)),
+                "id": batch["id"],
+                "key": batch["key"],
+                "score": settled["score"],
+                "usable": [
+                    answer is not None and not problems
+                    for answer, problems in zip(told, settled["problems"].to_pylist(), strict=True)
+                ],
+                "answer": told,
+            }
+            readable = pc.not_equal(settled["status"], UNREADABLE)
+            writer.write_table(pa.table(columns, FROZEN).filter(readable))
+            number += len(batch)
+    flush(temporary)
+    publish(temporary, path)
+
+
+def answers(settled: pa.Table, schema: Schema | None) -> list[str | None]:
+    """Return each result's answer as a text that is equal for answers that mean the same; None where there is none.
+
+    Labels as their set. Fields by digest of all values: amounts by value, texts by letters and digits.
+    """
+    if schema is None:
+        return [None if one is None else JOINT.join(sorted(one.split(JOINT))) for one in settled["label"].to_pylist()]
+    kinds = {path: field.kind for path, field in schema.fields()}
+    tiers = settled["tier"].to_pylist()
+    return [
+        None if tier is None else _digest(leaves, kinds)
+        for tier, leaves in zip(tiers, settled["leaves"].to_pylist(), strict=True)
+    ]
+
+
+def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Mapping[str, Kind]) -> str:
+    told = sorted(
+        [leaf["path"], _meaning(leaf["value"], kinds[_POSITION.sub("[]", leaf["path"])])]
+        for leaf in leaves
+        if leaf["value"] is not None
+    )
+    return blake2b(json.dumps(told).encode(), digest_size=ANSWER_BYTES).hexdigest()
+
+
+def _meaning(value: str, kind: Kind) -> str:
+    if kind is Kind.DECIMAL:
+        return format(Decimal(value).normalize(), "f")
+    return plain(value) if kind is Kind.TEXT else value
