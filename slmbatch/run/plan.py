@@ -66,6 +66,18 @@ class TierPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What a certified run promises: `target` of its rows as the last tier would have said, with certainty 1 - `delta`.
+
+    `seed` decides about ties and the sample.
+    """
+
+    target: Decimal
+    delta: Decimal
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Choices:
     """What the user chose on the command line; None where the configuration file or the default decides."""
 
@@ -79,6 +91,7 @@ class Choices:
     batch: bool = False
     batch_wait_h: float | None = None
     vllm_args: tuple[str, ...] = ()
+    promise: Promise | None = None
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -103,6 +116,8 @@ class Plan:
 
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
+        promise = self.choices.promise
+        promised = {} if promise is None else {"target": f"{promise.target} {promise.delta} {promise.seed}"}
         return {
             "task": self.task.name,
             "labels or schema": sha256(self.task.fingerprint.encode()).hexdigest(),
@@ -112,6 +127,7 @@ class Plan:
             "encoding": self.reading.encoding,
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
+            **promised,
         }
 
 
@@ -151,6 +167,11 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
     for tier in tiers:
         if not tier.price.known:
             raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier))
+    if choices.promise is not None and len(tiers) == 1:
+        raise ConfigError(
+            "--target: there is only one tier: nobody to agree with.",
+            "Name the tier whose answers are the standard last, with --escalate.",
+        )
     return Plan(
         task=task,
         choices=choices,
