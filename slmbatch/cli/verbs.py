@@ -60,9 +60,15 @@ def run_verb(task: Task, flags: Flags) -> None:
         estimate_verb(plan, flags)
         return
     with RunFolder(plan.choices.out).claimed() as folder:
-        with Progress(quiet=flags.quiet) as progress:
-            counts = execute(plan, folder, watch=progress.show)
-        summary = _report(plan, folder, resumed=counts.resumed)
+        if plan.choices.promise is None:
+            with Progress(quiet=flags.quiet) as progress:
+                counts = execute(plan, folder, watch=progress.show)
+            summary = _report(plan, folder, resumed=counts.resumed)
+        else:
+            from slmbatch.cli.certify import run_certified, told
+
+            outcome = run_certified(plan, folder, flags)
+            summary = _report(plan, folder, resumed=outcome.counts.resumed, certificate=told(outcome))
     if flags.json_:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     elif not flags.quiet:
@@ -168,7 +174,7 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
         typer.echo(f"Warning: {len(skipped)} files of unknown type are skipped: {names}{more}.", err=True)
 
 
-def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
+def _report(plan: Plan, folder: RunFolder, *, resumed: int, certificate: dict[str, object] | None = None) -> Summary:
     sessions = spent(folder.sessions)
     costs = [
         TierCost(
@@ -192,6 +198,7 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
         "resumed_rows": resumed,
         "skipped_files": len(plan.found.skipped),
         "instruction_characters": len(plan.task.instructions),
+        "certificate": certificate,
     }
     from slmbatch.report.bill import unfinished
     from slmbatch.report.page import write_page

@@ -30,10 +30,12 @@ class Pass:
     """One pass over the documents: the tiers that are asked, and where their results are kept.
 
     With `only`, the contents with these keys are settled and no more; `sources` are the files that hold them.
+    `threshold` replaces the run's.
     """
 
     tiers: Sequence[TierPlan]
     stage: Stage
+    threshold: float | None = None
     only: frozenset[bytes] | None = None
     sources: frozenset[str] | None = None
 
@@ -51,7 +53,7 @@ def execute(
     Results and fields tables are written once every row is settled. Raises UsageError before anything is asked,
     EngineError when an engine is dead for good, Interrupted on Ctrl-C: what had finished is kept in each case.
     """
-    counts = run_pass(plan, folder, Pass(plan.tiers, folder.main, only), watch=watch, clear=plan.choices.overwrite)
+    counts = run_pass(plan, folder, Pass(plan.tiers, folder.main, only=only), watch=watch, clear=plan.choices.overwrite)
     if only is None:
         build_tables(folder, part_paths(folder.parts), plan.schema)
     return counts
@@ -73,12 +75,14 @@ def run_pass(
         documents = _these(documents, one.only)
     if clear:
         folder.clear()
+    one.stage.parts.mkdir(parents=True, exist_ok=True)
     handler = _log_to(folder)
+    asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
     try:
         run = open_manifest(folder, plan.settings())
         if any(tier.metered for tier in one.tiers):
             purse.open(Ledger(folder.ledger, run))
-        loop = Loop(plan, folder, tiers=tiers, purse=purse, documents=documents, watch=watch, stage=one.stage)
+        loop = Loop(asked, folder, tiers=tiers, purse=purse, documents=documents, watch=watch, stage=one.stage)
         if one.only is None:
             (folder.root / DONE).unlink(missing_ok=True)
         _run(loop.run())

@@ -62,9 +62,7 @@ class RunFolder:
 
     def stage(self, name: str, *, rows: Path | None = None) -> Stage:
         """One pass of a certified run: its parts are not the results yet. `rows` is where the rows are kept."""
-        parts = self.certify / name
-        parts.mkdir(parents=True, exist_ok=True)
-        return Stage(parts, rows or self.certify / f"{name}-rows.parquet")
+        return Stage(self.certify / name, rows or self.certify / f"{name}-rows.parquet")
 
     def settled(self) -> bool:
         """Whether there is any answer in this folder."""

@@ -9,9 +9,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -38,20 +38,31 @@ FROZEN = pa.schema(
     },
     metadata={"slmbatch.frozen": "1"},
 )
+FROZEN_FILE = "frozen.parquet"  # under the run's certify folder
+ROWS_DIGEST = b"slmbatch.rows_sha256"
 ANSWER_BYTES = 16
 _POSITION = re.compile(r"\[\d+\]")
 UNREADABLE = pa.scalar(Status.UNREADABLE.value)
 
 
-def freeze(rows: Path, parts: Path, schema: Schema | None, path: Path) -> None:
+Kinds: TypeAlias = Mapping[str, Kind]  # of the schema's leaves, by path without positions
+
+
+def kinds_of(schema: Schema | None) -> Kinds | None:
+    """Return what the leaves of a schema hold; None where the task is to classify."""
+    return None if schema is None else {path: field.kind for path, field in schema.fields()}
+
+
+def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> None:
     """Write the frozen table of a batch: the rows that are readable, in input order."""
     located = LocatedParts(part_paths(parts))
     temporary = path.with_suffix(".tmp")
     number = 0
-    with pq.ParquetWriter(temporary, FROZEN, compression="zstd") as writer:
+    layout = FROZEN.with_metadata({**(FROZEN.metadata or {}), ROWS_DIGEST: rows_digest(rows)})
+    with pq.ParquetWriter(temporary, layout, compression="zstd") as writer:
         for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS):
             settled = located.take(located.find(batch["key"].to_pylist()))
-            told = answers(settled, schema)
+            told = answers(settled, kinds)
             columns = {
                 "number": np.arange(number, number + len(batch)),
                 "id": batch["id"],
@@ -64,20 +75,34 @@ def freeze(rows: Path, parts: Path, schema: Schema | None, path: Path) -> None:
                 "answer": told,
             }
             readable = pc.not_equal(settled["status"], UNREADABLE)
-            writer.write_table(pa.table(columns, FROZEN).filter(readable))
+            writer.write_table(pa.table(columns, layout).filter(readable))
             number += len(batch)
     flush(temporary)
     publish(temporary, path)
 
 
-def answers(settled: pa.Table, schema: Schema | None) -> list[str | None]:
+def rows_digest(rows: Path) -> bytes:
+    """Return the SHA-256, in hexadecimal, of all rows' ids and contents in input order."""
+    digest = sha256()
+    for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS, columns=["id", "key"]):
+        for name, key in zip(batch["id"].to_pylist(), batch["key"].to_pylist(), strict=True):
+            digest.update(key + name.encode() + b"\0")
+    return digest.hexdigest().encode()
+
+
+def frozen_rows(path: Path) -> bytes:
+    """Return the digest of the rows that a frozen table was made of."""
+    told: bytes = (pq.read_schema(path).metadata or {}).get(ROWS_DIGEST, b"")
+    return told
+
+
+def answers(settled: pa.Table, kinds: Kinds | None) -> list[str | None]:
     """Return each result's answer as a text that is equal for answers that mean the same; None where there is none.
 
     Labels as their set. Fields by digest of all values: amounts by value, texts by letters and digits.
     """
-    if schema is None:
+    if kinds is None:
         return [None if one is None else JOINT.join(sorted(one.split(JOINT))) for one in settled["label"].to_pylist()]
-    kinds = {path: field.kind for path, field in schema.fields()}
     tiers = settled["tier"].to_pylist()
     return [
         None if tier is None else _digest(leaves, kinds)
@@ -85,7 +110,7 @@ def answers(settled: pa.Table, schema: Schema | None) -> list[str | None]:
     ]
 
 
-def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Mapping[str, Kind]) -> str:
+def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:
     told = sorted(
         [leaf["path"], _meaning(leaf["value"], kinds[_POSITION.sub("[]", leaf["path"])])]
         for leaf in leaves
