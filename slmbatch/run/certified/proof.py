@@ -131,17 +131,20 @@ def _schema(path: Path) -> Schema | None:
     return compile_schema(json.loads(told["source"]), name=told["name"], where=str(path))
 
 
+def sha256_of_files(folder: RunFolder) -> dict[str, str]:
+    """Return the hashes, in hexadecimal, of the files that a certificate rests on, by their paths in the folder."""
+    return {name: _sha256(folder.root / name) for name in _files(folder)}
+
+
 def _files(folder: RunFolder) -> list[str]:
-    """The files that a certificate rests on, by their paths in the run's folder."""
     found = [folder.root / name for name in TABLES] + [folder.rows, *folder.certify.rglob("*")]
     return sorted(str(path.relative_to(folder.root)) for path in found if path.is_file())
 
 
 def _changed(folder: RunFolder, files: dict[str, str]) -> Iterator[Difference]:
-    present = set(_files(folder))
-    for name in sorted(present | set(files)):
-        found = _sha256(folder.root / name) if name in present else "no file"
-        stated = files.get(name, "no file")
+    present = sha256_of_files(folder)
+    for name in sorted(present.keys() | files.keys()):
+        stated, found = files.get(name, "no file"), present.get(name, "no file")
         if stated != found:
             yield Difference(name, stated, found)
 
