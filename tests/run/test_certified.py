@@ -1,4 +1,4 @@
-"""Runs that end in a certificate: real heads that disagree, servers that count what is asked of them, kills, budgets."""
+"""Runs that end in a certificate: real heads that disagree, servers that count what they are asked, kills, budgets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PRICE = "1/10"
 
 
 def tickets(count: int, *, seed: int) -> tuple[list[str], list[str]]:
-    """Texts of eight words and a number, most of their own topic: some can be told by a good head only, some by none."""
+    """Texts of eight words, most of their own topic: some can be told by a good head only, some by none."""
     dice = Random(seed)
     everything = [word for words in TOPICS.values() for word in words]
     topics = [dice.choice(list(TOPICS)) for _ in range(count)]
