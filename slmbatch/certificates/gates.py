@@ -18,7 +18,7 @@ from slmbatch.certificates.settling import Line, least_agreement
 
 LEAST_SAVING = 0.05  # of the top tier's cost: below it, the wait for two rounds isn't worth it
 LEAST_AUROC = 0.6
-FEWEST_ERRORS = 3  # labelled ones, below which there is nothing to rank
+FEWEST_ERRORS = 5  # labelled ones, below which the bound of AUROC is too wide to doubt a good score
 MIN_ACCEPTED_AGREEMENT = 0.8
 
 

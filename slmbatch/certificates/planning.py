@@ -27,7 +27,7 @@ class Batch:
     pool: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.pool <= self.rows:
+        if not 0 <= self.pool <= self.rows:
             raise ValueError(f"a pool of {self.pool} out of {self.rows} rows")
 
 
@@ -45,7 +45,7 @@ class Plan:
     """`sample` rows to label, `tolerated` errors among them. Fixed before any label of the batch is seen.
 
     `asked` tells the rows that each tier answers, labels included; `usd` what they cost at the expected numbers,
-    `usd_at_most` at the upper end of the top tier's interval, `alone_usd` the top tier alone; None without prices.
+    `usd_high` at the upper ends, `alone_usd` the top tier alone; None without prices.
     `saving` is the expected share of the latter (without prices: of the top tier's answers).
     """
 
@@ -59,7 +59,7 @@ class Plan:
     asked: tuple[Forecast, ...]
     saving: float
     usd: Decimal | None
-    usd_at_most: Decimal | None
+    usd_high: Decimal | None
     alone_usd: Decimal | None
     misses: tuple[Miss, ...]
 
@@ -69,6 +69,10 @@ def plan(way: Way, batch: Batch, target: Target, *, prices: Sequence[Decimal] | 
 
     `prices` are USD per row of each tier, the top tier last; without them only its answers count.
     """
+    if not batch.pool:
+        return Refusal(
+            Reason.NOTHING_KEPT, f"none of {batch.rows:,} rows has an answer that may be kept.", {"pool": 0.0}
+        )
     costs = _costs(prices, tiers=way.asked.shape[1])
     allowed = min(target.allowed(batch.rows), batch.pool - 1)
     found = _cheapest(way, batch, allowed, target.delta, costs)
@@ -93,15 +97,15 @@ def plan(way: Way, batch: Batch, target: Target, *, prices: Sequence[Decimal] | 
         asked=forecasts,
         saving=saving,
         usd=_bill([one.expected for one in forecasts], prices) if prices else None,
-        usd_at_most=_bill([one.high for one in forecasts], prices) if prices else None,
+        usd_high=_bill([one.high for one in forecasts], prices) if prices else None,
         alone_usd=batch.rows * prices[-1] if prices else None,
         misses=misses(target, rows=batch.rows, pool=batch.pool, sample=sample, tolerated=tolerated),
     )
 
 
 def _costs(prices: Sequence[Decimal] | None, *, tiers: int) -> Doubles:
-    """Return what to weigh tiers with: their prices, or only the top tier's answers where nothing costs anything."""
-    if prices and any(prices):
+    """Return what to weigh tiers with: their prices, or with the top tier's answers alone where these cost nothing."""
+    if prices and prices[-1]:
         return np.array([float(one) for one in prices])
     return np.array([0.0] * (tiers - 1) + [1.0])
 

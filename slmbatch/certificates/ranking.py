@@ -5,7 +5,6 @@ Ties and the sample come from a hash of the seed and the row's id, so both can b
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
@@ -24,7 +23,7 @@ HALF = 8  # bytes of hash that break ties, and as many that draw the sample
 class Ranking:
     """Rows in rank order, surest first. `order[rank]` is the row's place in the input, `drawn` the ranks as drawn.
 
-    `digest` is the SHA-256, in hexadecimal, of ids, scores and answers in rank order.
+    `digest` is the SHA-256, in hexadecimal, of scores, ids and answers in rank order.
     """
 
     order: Places
@@ -59,12 +58,11 @@ def freeze(
     _refuse_repeated(ids)
     order = np.lexsort((hashes["tie"], -values))
     drawn = np.argsort(hashes["draw"][order], kind="stable")
-    digest = sha256()
-    for place in order.tolist():
-        for text in (ids[place], *(() if answers is None else (answers[place],))):
-            written = text.encode()
-            digest.update(struct.pack(">I", len(written)) + written)
-        digest.update(struct.pack(">d", values[place]))
+    digest = sha256(values[order].astype(">f8").tobytes())
+    for texts in (ids,) if answers is None else (ids, answers):
+        written = [texts[place].encode() for place in order.tolist()]
+        digest.update(np.array([len(one) for one in written], ">u4").tobytes())
+        digest.update(b"".join(written))
     return Ranking(order.astype(np.int64), drawn.astype(np.int64), digest.hexdigest())
 
 

@@ -33,8 +33,8 @@ def ranked_way(chances: Sequence[Doubles]) -> Way:
     """Return the way of two tiers, from guesses of P(wrong) at each rank, surest first."""
     rows = len(chances[0])
     cuts = np.unique(np.linspace(0, rows, min(rows, STEPS) + 1).round().astype(np.int64))
-    sums = [np.concatenate([[0.0], np.cumsum(one)])[cuts] / rows for one in chances]
-    asked = np.column_stack([np.ones(len(cuts)), 1 - cuts / rows])
+    sums = [np.concatenate([[0.0], np.cumsum(one)])[cuts] / max(rows, 1) for one in chances]
+    asked = np.column_stack([np.ones(len(cuts)), 1 - cuts / max(rows, 1)])
     return Way(np.array(sums), asked, np.ones(2))
 
 
