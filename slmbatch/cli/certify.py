@@ -65,7 +65,7 @@ def _planned(planned: Design, plan: Plan, flags: Flags, progress: Progress) -> N
 def plan_lines(planned: Design, top: str) -> list[str]:
     """Say what a certificate will take, before any money is spent."""
     target, asked = planned.target, planned.asked[-1]
-    money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, at most {planned.usd_at_most:.4f}"
+    money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, perhaps {planned.usd_high:.4f}"
     alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
     missing = ", ".join(
         f"below {target.agreement - one.shortfall:.1%} with {one.probability:.1%}" for one in planned.misses

@@ -11,7 +11,7 @@ import numpy as np
 
 from slmbatch.certificates.certificate import Certificate, Provenance, certify
 from slmbatch.certificates.counting import Target
-from slmbatch.certificates.gates import Reason, Refusal, refusal
+from slmbatch.certificates.gates import Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
 from slmbatch.certificates.planning import plan as design
@@ -99,9 +99,6 @@ class CertifiedRun:
         path = self._folder.certify / "plan.json"
         if path.exists():
             return msgspec.json.decode(path.read_bytes(), type=Design)
-        if not len(batch.pool):
-            numbers = {"rows": float(len(batch)), "pool": 0.0}
-            return Refusal(Reason.NOTHING_KEPT, f"none of {len(batch):,} rows has an answer that may be kept.", numbers)
         target = Target(float(self._promise.target), float(self._promise.delta))
         scores = np.asarray(batch.frozen.scores, np.float64)[batch.ranking(self._promise.seed).order]
         prices = per_row(self._plan, self._answered.parts)
