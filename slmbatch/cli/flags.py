@@ -22,6 +22,10 @@ class Flags:
     threshold: o.Threshold = None
     max_usd: o.MaxUsd = None
     price: o.Prices = None
+    target: o.Target = None
+    delta: o.Delta = "0.1"
+    seed: o.Seed = 0
+    yes: o.Yes = False
     batch: o.Batch = False
     batch_wait: o.BatchWait = None
     vllm_arg: o.VllmArgs = None

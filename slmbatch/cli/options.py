@@ -23,6 +23,13 @@ Escalate = Annotated[
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with tiers, prices, limits; flags win.")]
 Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Accept from this score on.")]
 MaxUsd = Annotated[str | None, typer.Option("--max-usd", metavar="USD", help="Never spend more on this run.")]
+Target = Annotated[
+    str | None,
+    typer.Option("--target", metavar="SHARE", help="Certify that so much is as the last tier would say: 0.95."),
+]
+Delta = Annotated[str, typer.Option("--delta", metavar="SHARE", help="How probably a certificate may be wrong.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides which rows a certificate's sample takes.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Buy a certificate's labels without asking first.")]
 Prices = Annotated[
     list[str] | None,
     typer.Option("--price", metavar="TIER=IN/OUT", help="USD per million tokens of a tier; =0 for your own server."),

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slmbatch.store.folder import flush, publish
+from slmbatch.store.parts import KeyIndex
 from slmbatch.types import Document, printable
 
 ROWS = pa.schema(
@@ -56,3 +57,12 @@ class RowWriter:
         """Drop what wasn't finished; does nothing after `finish`."""
         self._writer.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def sources_of(rows: Path, keys: KeyIndex) -> frozenset[str]:
+    """Return the sources that hold any of these contents."""
+    found: set[str] = set()
+    for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS, columns=["source", "key"]):
+        held = keys.contains(batch["key"].to_pylist())
+        found.update(source for source, is_held in zip(batch["source"].to_pylist(), held, strict=True) if is_held)
+    return frozenset(found)

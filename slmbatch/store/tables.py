@@ -76,16 +76,18 @@ def _arrow(node: Node) -> pa.DataType:
     return pa.struct([(name, _arrow(member)) for name, member in node.members])
 
 
-def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None) -> None:
+def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None, *, into: Path | None = None) -> None:
     """Write results.parquet, and fields.parquet for extract, one row per input row, in input order.
 
+    `into` is another folder for them than the run's.
     Memory doesn't grow with the number of rows beyond 24 bytes a row for finding results.
     """
+    into = into or folder.root
     located = LocatedParts(parts)
     counted = np.zeros(sum(pq.read_metadata(path).num_rows for path in parts), dtype=bool)
     with (
-        _Table(folder.root / "results.parquet", results_schema(schema)) as results,
-        _Table(folder.root / "fields.parquet" if schema else None, FIELDS) as fields,
+        _Table(into / "results.parquet", results_schema(schema)) as results,
+        _Table(into / "fields.parquet" if schema else None, FIELDS) as fields,
     ):
         for batch in pq.ParquetFile(folder.rows).iter_batches(GROUP_ROWS):
             rows = pa.Table.from_batches([batch])
