@@ -23,6 +23,7 @@ FLOORS = {
 }  # fmt: skip
 LONGEST_FILE, LONGEST_FUNCTION, MOST_PARAMETERS = 260, 45, 7
 HEAVY = ("aiohttp", "numpy", "pyarrow", "polars", "pydantic", "rich", "xllamacpp", "pypdf", "pypdfium2", "dateparser")
+HEAVY += ("docx", "olefile", "openpyxl", "pptx")
 
 
 def room(module: str) -> str:
