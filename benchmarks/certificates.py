@@ -172,8 +172,8 @@ def tables(cells: Sequence[Cell], delta: float) -> Iterator[str]:
 
 
 def gated(one: Recorded, size: int, target: Target, seeds: int) -> str:
-    """One cell of the table of gates: how often a certificate is given, and how many of its kept rows agree."""
-    rows, given, agree = size or len(one.scores), 0, []
+    """One cell of the table of gates: certificates given, of these broken, and the share of their kept rows that agree."""
+    rows, broken, agree = size or len(one.scores), 0, []
     for seed in range(seeds):
         taken = np.sort(np.random.default_rng(seed).permutation(len(one.scores))[:rows])
         scores, wrong = one.scores[taken], one.wrong[taken]
@@ -185,9 +185,10 @@ def gated(one: Recorded, size: int, target: Target, seeds: int) -> str:
         agrees = [bool(right) for right in ~wrong[sample]]
         line = draw_line(sample, agrees, pool=rows, tolerated=made.tolerated)
         if refusal(line, sample, agrees, rows=rows, tolerated=made.tolerated, delta=target.delta) is None:
-            given += 1
-            agree.append(1 - wrong[line.keeps(sample)].mean())
-    return f"{given / seeds:.2f}" + (f" ({np.mean(agree):.2f})" if agree else "")
+            kept = wrong[line.keeps(sample)]
+            broken += bool(kept.sum() > made.allowed)
+            agree.append(1 - kept.mean())
+    return f"{len(agree)}, {broken}" + (f", {np.mean(agree):.2f}" if agree else "")
 
 
 def gate_table(sets: Sequence[Recorded], delta: float, seeds: int) -> Iterator[str]:
@@ -207,15 +208,14 @@ def main() -> None:
     parser.add_argument("--cells", type=Path, help="keep finished cells here, and go on from them")
     parser.add_argument("--gates", action="store_true", help="instead: how often the gates let a certificate through")
     given = parser.parse_args()
+    sets = [one for one in recorded(given.folder) if not given.sets or one.name.startswith(tuple(given.sets))]
     if given.gates:
-        print("\n".join(gate_table(list(recorded(given.folder)), given.delta, given.seeds)))
+        print("\n".join(gate_table(sets, given.delta, given.seeds)))
         return
     done = [Cell(**one) for one in json.loads(given.cells.read_text())] if given.cells and given.cells.exists() else []
     finished = {(one.set, one.rows, one.full, one.target) for one in done}
     started = time.monotonic()
-    for one in recorded(given.folder):
-        if given.sets and not one.name.startswith(tuple(given.sets)):
-            continue
+    for one in sets:
         for size in SIZES:
             for agreement in TARGETS:
                 rows = size or len(one.scores)
