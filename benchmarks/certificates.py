@@ -172,7 +172,7 @@ def tables(cells: Sequence[Cell], delta: float) -> Iterator[str]:
 
 
 def gated(one: Recorded, size: int, target: Target, seeds: int) -> str:
-    """One cell of the table of gates: certificates given, of these broken, and the share of their kept rows that agree."""
+    """One cell of the table of gates: certificates given, of these broken, share of their kept rows that agree."""
     rows, broken, agree = size or len(one.scores), 0, []
     for seed in range(seeds):
         taken = np.sort(np.random.default_rng(seed).permutation(len(one.scores))[:rows])
