@@ -172,9 +172,8 @@ def label(  # noqa: PLR0917
 
 
 @app.command()
-def report(  # noqa: PLR0917
+def report(
     out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
-    gold: Annotated[Path | None, typer.Option("--gold", help="Expected answers to compare with.")] = None,
     volume: o.Volume = None,
     compare_to: o.CompareTo = None,
     price: o.Prices = None,
@@ -185,7 +184,25 @@ def report(  # noqa: PLR0917
     """Print a run's report again."""
     from slmbatch.cli.report import ReportFlags, report_verb
 
-    report_verb(out, ReportFlags(gold, volume, compare_to, price or [], html, json_))
+    report_verb(out, ReportFlags(volume, compare_to, price or [], html, json_))
+
+
+@app.command("eval")
+def evaluate(
+    out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
+    gold: Annotated[Path, typer.Option("--gold", help="Expected answers: a table of labels, or JSONL of values.")],
+    min_: Annotated[list[str] | None, typer.Option("--min", metavar="MEASURE=N,...", help="Fail below this.")] = None,
+    max_: Annotated[list[str] | None, typer.Option("--max", metavar="MEASURE=N,...", help="Fail above this.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="An earlier run's folder: fail if this one is surely worse.")
+    ] = None,
+    json_: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Measure a run against expected answers; exit with 3 if it isn't good enough."""
+    from slmbatch.cli.eval import EvalFlags, eval_verb
+
+    eval_verb(out, EvalFlags(gold, min_ or [], max_ or [], baseline, json_))
 
 
 @app.command()

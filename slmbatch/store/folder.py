@@ -71,7 +71,8 @@ class RunFolder:
 
 DONE = "report.json"  # written last: a folder without it holds an unfinished run
 PAGE = "report.html"
-TABLES = (DONE, PAGE, "results.parquet", "fields.parquet", "cost.parquet")
+EVALUATION, EVALUATION_PAGE = "eval.parquet", "eval.html"
+TABLES = (DONE, PAGE, EVALUATION, EVALUATION_PAGE, "results.parquet", "fields.parquet", "cost.parquet")
 
 
 def write_durably(path: Path, content: bytes) -> None:
