@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,9 +67,8 @@ class Judged:
         """Return every measure that could be measured, with its interval."""
         count = len(self.ids)
         values = self.values(np.ones((1, count)))[0]
-        answers = max((len(one.score) for one in self.scored), default=0)
-        support = [*self.shares.support(), count, *(self._support(one) for one in self.scored for _ in one.names)]
-        bounds = intervals(self.values, count, answers)
+        support = [*self.shares.support(), count, *(one.documents() for one in self.scored for _ in one.names)]
+        bounds = intervals(replace(self, scored=[one.pooled() for one in self.scored]).values, count)
         shares = [metric not in NOT_SHARES for metric, _ in [*self.shares.names, MACRO]]
         shares += [False] * (len(self.names) - len(shares))
         bounds = np.where(shares, edges(values, bounds, support), bounds)
@@ -78,9 +77,6 @@ class Judged:
             for (metric, name), value, low, high, documents in zip(self.names, values, *bounds, support, strict=True)
             if not np.isnan(value)
         ]
-
-    def _support(self, one: Scored) -> int:
-        return len(np.unique(one.document))
 
 
 def _known(figure: float) -> float | None:

@@ -45,9 +45,7 @@ def page(evaluation: Evaluation) -> str:
         *_matrix(judged.confusion),
         *(part for one in judged.scored for part in _curve(one)),
         element("p", f"Cost rests on: {evaluation.cost_basis}.", class_="soft"),
-        element(
-            "footer", f"slmbatch {__version__}. This file names labels and fields, and holds no text of documents."
-        ),
+        element("footer", f"slmbatch {__version__}. It names labels and fields and holds no text of documents."),
     )
 
 
@@ -99,8 +97,6 @@ def _curve(one: Scored) -> list[Element]:
     told = f"Of the surest {run[0][1]:.0f} % {run[0][2]:.1f} % are wrong, of all that have a score {run[-1][2]:.1f} %."
     return [
         element("h2", title),
-        element(
-            "p", "Across: how many are taken, surest first, in percent. Upwards: percent of wrong ones.", class_="soft"
-        ),
+        element("p", "Across: percent that are taken, surest first. Upwards: percent of wrong ones.", class_="soft"),
         element("figure", steps(title, told, [run], unit="%")),
     ]

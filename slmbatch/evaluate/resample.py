@@ -17,25 +17,21 @@ from slmbatch.evaluate.scores import Doubles
 
 SEED = 20240229
 MOST, LEAST = 1000, 200  # sets that are drawn
-MOST_SWAPS = 9999
-WORK = (
-    20_000_000  # answers over all sets: fewer sets are drawn where there are many answers, whose intervals are narrow
-)
-AT_ONCE = 2_000_000  # answers in memory
+MOST_SWAPS, LEAST_SWAPS = 9999, 500
+WORK = 20_000_000  # weights over all sets: fewer are drawn where documents are many and intervals narrow
+AT_ONCE = 2_000_000  # weights in memory
 SIDES = (0.025, 0.975)
 
 Measuring: TypeAlias = Callable[[Doubles], Doubles]  # weights (sets, documents) -> measures (sets, names)
 
 
-def intervals(measure: Measuring, documents: int, answers: int) -> Doubles:
+def intervals(measure: Measuring, documents: int) -> Doubles:
     """Return the 95 % interval of each measure, (2, names): percentiles over documents drawn with replacement.
 
     Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13. NaN where no set had anything to measure.
     """
     generator = np.random.default_rng(SEED)
-    found = [
-        measure(_weights(generator, count, documents)) for count in _shifts(documents, answers, most=MOST, least=LEAST)
-    ]
+    found = [measure(_weights(generator, count, documents)) for count in _shifts(documents, most=MOST, least=LEAST)]
     return _percentiles(np.concatenate(found))
 
 
@@ -46,7 +42,7 @@ def difference(measure: Measuring, documents: int) -> Doubles:
     """
     generator = np.random.default_rng(SEED)
     found = []
-    for count in _shifts(documents, 2 * documents, most=MOST, least=LEAST):
+    for count in _shifts(2 * documents, most=MOST, least=LEAST):
         weights = _weights(generator, count, documents)
         nothing = np.zeros_like(weights)
         found.append(measure(np.hstack([weights, nothing])) - measure(np.hstack([nothing, weights])))
@@ -64,9 +60,9 @@ def swapped(measure: Measuring, documents: int) -> Doubles:
     generator = np.random.default_rng(SEED)
     seen = np.abs(_gap(measure, np.ones((1, documents))))
     hits, sets = np.zeros(seen.shape[1]), 0
-    for count in _shifts(documents, 2 * documents, most=MOST_SWAPS, least=MOST):
+    for count in _shifts(2 * documents, most=MOST_SWAPS, least=LEAST_SWAPS):
         kept = generator.integers(2, size=(count, documents)).astype(np.float64)
-        hits += (np.abs(_gap(measure, kept)) >= seen - 1e-12).sum(axis=0)
+        hits += (~(np.abs(_gap(measure, kept)) < seen - 1e-12)).sum(axis=0)  # what can't be measured speaks against it
         sets += count
     return np.asarray((hits + 1) / (sets + 1))
 
@@ -107,10 +103,10 @@ def edges(values: Doubles, bounds: Doubles, documents: Sequence[int]) -> Doubles
     return bounds
 
 
-def _shifts(documents: int, answers: int, *, most: int, least: int) -> list[int]:
-    """How many sets to draw at once, until all are drawn."""
-    sets = max(least, min(most, WORK // max(documents, answers, 1)))
-    at_once = max(1, AT_ONCE // max(documents, answers, 1))
+def _shifts(weights: int, *, most: int, least: int) -> list[int]:
+    """How many sets, of so many weights each, to draw at once until all are drawn."""
+    sets = max(least, min(most, WORK // max(weights, 1)))
+    at_once = max(1, AT_ONCE // max(weights, 1))
     return [min(at_once, sets - start) for start in range(0, sets, at_once)]
 
 

@@ -86,9 +86,7 @@ class Columns:
         """Add, for each threshold, the accuracy of the answers from this score on, and their share of all."""
         for at in THRESHOLDS:
             here = one.score >= at
-            right, answers = (
-                np.bincount(one.document, weights, self.documents) for weights in (one.right * here, here.astype(float))
-            )
+            right, answers = (np.asarray(many[:, here].sum(axis=1)).ravel() for many in (one.right, one.answers))
             self.add((f"{one.prefix}accuracy_from", f"{at:g}"), right, answers)
             self.add((f"{one.prefix}share_from", f"{at:g}"), answers, one.asked)
 
