@@ -89,11 +89,11 @@ def notes(missing: Sequence[str], unjudged: int, repeated: int, not_asked: Seque
     """What of the results and the expected answers wasn't looked at."""
     told = []
     if missing:
-        told.append(f"{len(missing)} expected ids have no result, first: {missing[0]}")
+        told.append(f"expected ids without a result: {len(missing)}, first: {missing[0]}")
     if unjudged:
-        told.append(f"{unjudged} results have no expected answer")
+        told.append(f"results without an expected answer: {unjudged}")
     if repeated:
-        told.append(f"{repeated} results have the id of an earlier one and were left out")
+        told.append(f"results with the id of an earlier one, left out: {repeated}")
     if not_asked:
-        told.append(f"not in the run's schema, and left out: {', '.join(not_asked)}")
+        told.append(f"expected fields that the run's schema doesn't have, left out: {', '.join(not_asked)}")
     return told
