@@ -6,14 +6,16 @@ import datetime as dt
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
 from slmbatch.checks.values import parse_value
-from slmbatch.types import Kind
+from slmbatch.types import Kind, Scalar
 
 CENT = Decimal("0.005")
+REMEMBERED = 4096
 LEAST_LIKE = 0.5  # a text less like the expected one isn't a misspelling of it, but another
 
 
@@ -24,13 +26,20 @@ def same(found: Any, expected: Any) -> bool:
     if isinstance(found, bool):
         return str(found).casefold() == str(expected).casefold()
     if isinstance(found, (Decimal, int)):
-        wanted = parse_value(str(expected), Kind.DECIMAL, literal=True)
+        wanted = _read(str(expected), Kind.DECIMAL)
         return isinstance(wanted, Decimal) and abs(Decimal(found) - wanted) < CENT
     if isinstance(found, dt.date):
-        return found == parse_value(str(expected), Kind.DATE)
+        return found == _read(str(expected), Kind.DATE)
     return _plain(str(found)) == _plain(str(expected))
 
 
+# Each value of a list is compared with each of another: what it comes to is worked out once.
+@lru_cache(maxsize=REMEMBERED)
+def _read(text: str, kind: Kind) -> Scalar | None:
+    return parse_value(text, kind, literal=kind is Kind.DECIMAL)
+
+
+@lru_cache(maxsize=REMEMBERED)
 def _plain(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"[\W_]+", "", folded) or folded.strip()
@@ -48,8 +57,9 @@ def likeness(found: Any, expected: Any) -> float:
         return float(found is expected)
     if not isinstance(found, str) and same(found, expected):
         return 1.0
-    return Levenshtein.normalized_similarity(_squeezed(found), _squeezed(expected), score_cutoff=LEAST_LIKE)
+    return Levenshtein.normalized_similarity(_squeezed(str(found)), _squeezed(str(expected)), score_cutoff=LEAST_LIKE)
 
 
-def _squeezed(value: Any) -> str:
-    return " ".join(unicodedata.normalize("NFKC", str(value)).casefold().split())
+@lru_cache(maxsize=REMEMBERED)
+def _squeezed(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
