@@ -68,9 +68,9 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
     summary, expected = read_summary(out), read_gold(gold)
     judged = judge(out, expected, summary, where=gold)
     if not judged.ids:
-        first = f", the first is {judged.missing[0]}" if judged.missing else ""
+        first = f"; without a result is {judged.missing[0]}" if judged.missing else ""
         raise InputError(
-            f"{gold}: none of its {len(expected)} ids is in this run{first}.",
+            f"{gold}: none of its {len(expected)} ids has an expected answer and a result in this run{first}.",
             f"Ids are those of the column id of {out / 'results.parquet'}.",
         )
     against = None if baseline is None else compare(out, baseline, expected, where=gold)

@@ -33,14 +33,16 @@ def judge_fields(
         if not isinstance(values, Mapping):
             raise InputError(f"{where}: {key} has no values.", REMEDY)
     known = field_names(root) if only is None else only
-    ids = pl.LazyFrame({"id": list(gold)}, schema={"id": pl.String})
+    flat_gold = {key: flat(values) for key, values in gold.items()}
+    asked = {key: {path: one for path, one in values.items() if path in known} for key, values in flat_gold.items()}
+    asked = {key: values for key, values in asked.items() if values}  # a document of which nothing is known isn't right
+    ids = pl.LazyFrame({"id": list(asked)}, schema={"id": pl.String})
     table = pl.scan_parquet(root / "results.parquet").select("id", "status", "values", "score", "confidence")
-    paired = pair(table.join(ids, on="id", how="semi", maintain_order="left").collect(), gold)
+    paired = pair(table.join(ids, on="id", how="semi", maintain_order="left").collect(), asked)
     rows, total = paired.rows, int(table.select(pl.len()).collect().item())
-    named = [flat(gold[key]) for key in rows["id"]]
     sheets = [
-        sheet(flat(values or {}), {path: one for path, one in wanted.items() if path in known}, where=f"{where}: {key}")
-        for key, values, wanted in zip(rows["id"], rows["values"], named, strict=True)
+        sheet(flat(values or {}), asked[key], where=f"{where}: {key}")
+        for key, values in zip(rows["id"], rows["values"], strict=True)
     ]
     right = np.array([one.right for one in sheets], dtype=bool)
     columns = Columns(rows.height)
@@ -59,7 +61,7 @@ def judge_fields(
         missing=paired.missing,
         unjudged=total - rows.height - paired.repeated,
         repeated=paired.repeated,
-        not_asked=sorted({path for wanted in named for path in wanted} - known),
+        not_asked=sorted({path for values in flat_gold.values() for path in values} - known),
     )
 
 

@@ -107,6 +107,15 @@ def test_fields_without_an_expected_value_are_not_judged(run: Path) -> None:
     assert (one.not_asked, one.unjudged) == (["vat"], 1)
 
 
+def test_documents_of_which_nothing_is_expected_are_not_judged(run: Path) -> None:
+    one = judge_fields(run, {"0": {"lines": GOLD["0"]["lines"]}, "1": {"vat": "5"}}, 0, where=Path("gold.jsonl"))
+    assert (list(one.ids), one.unjudged, one.not_asked) == (["0"], 1, ["vat"])
+    found = values(one)
+    assert (found["item_f1", None], found["document_accuracy", None]) == (1.0, 1.0)
+    assert ("field_accuracy", None) not in found
+    assert ("field_auroc", None) not in found
+
+
 def test_documents_without_an_answer_are_wrong(tmp_path: Path) -> None:
     root = extracted(tmp_path / "out", SCHEMA, [{}])
     found = values(judge_fields(root, {"0": {"total": "30", "lines": []}}, 0, where=Path("gold.jsonl")))
