@@ -144,3 +144,21 @@ def test_starting_over_removes_the_evaluation(runs: Path, tmp_path: Path) -> Non
     assert slmbatch(*arguments, "-o", copy / "out").code == 0
     server.close()
     assert not (copy / "out" / "eval.parquet").exists()
+
+
+def test_extracted_fields_that_two_schemas_have_are_compared(tmp_path: Path) -> None:
+    samples = Path(__file__).parents[2] / "sample_docs"
+    schemas = samples.parent / "schemas"
+    texts = [samples / "invoices" / name for name in ("elektron-2018-construction.pdf", "lieferant-2018-groceries.txt")]
+    for name in ("invoice", "invoice-header"):
+        ran = slmbatch("extract", *texts, "--schema", schemas / f"{name}.schema.json", "-o", tmp_path / name)
+        assert ran.code == 0, ran.err
+    gold = samples / "invoices.expected.jsonl"
+    ran = slmbatch("eval", tmp_path / "invoice", "--gold", gold, "--baseline", tmp_path / "invoice-header", "--json")
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    compared = {one["metric"]: one for one in told["baseline"]["changes"]}
+    assert {"field_accuracy", "field_f1", "document_accuracy"} <= set(compared)
+    assert "item_f1" not in compared  # the header's schema has no lines
+    assert any(one["metric"] == "item_f1" for one in told["measures"])
+    assert told["baseline"]["documents"] == told["documents"] == 2
