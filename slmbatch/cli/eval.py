@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slmbatch.cli import options as o
 from slmbatch.errors import FellShort
 
 if TYPE_CHECKING:
@@ -20,30 +21,29 @@ FORMAT = 1
 WIDTH = 120  # of what isn't a terminal
 
 
-@dataclass(frozen=True, slots=True)
-class EvalFlags:
-    """The options of `slmbatch eval`, as given."""
-
-    gold: Path
-    min_: Sequence[str]
-    max_: Sequence[str]
-    baseline: Path | None
-    json_: bool
-
-
-def eval_verb(out: Path, flags: EvalFlags) -> None:
-    """Evaluate a run, write eval.parquet and eval.html, print the figures, and fail if it isn't good enough."""
+def eval_verb(
+    out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
+    gold: Annotated[Path, typer.Option("--gold", help="Expected answers: a table of labels, or JSONL of values.")],
+    min_: Annotated[list[str] | None, typer.Option("--min", metavar="MEASURE=N,...", help="Fail below this.")] = None,
+    max_: Annotated[list[str] | None, typer.Option("--max", metavar="MEASURE=N,...", help="Fail above this.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="An earlier run's folder: fail if this one is surely worse.")
+    ] = None,
+    json_: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Measure a run against expected answers; exit with 3 if it isn't good enough."""
     from slmbatch.evaluate.evaluation import evaluate, write_table
     from slmbatch.evaluate.gate import parse_bounds, shortfalls, told, worse
     from slmbatch.evaluate.page import write_page
 
-    bounds = [*parse_bounds(flags.min_, least=True), *parse_bounds(flags.max_, least=False)]
-    evaluation = evaluate(out, flags.gold, flags.baseline)
+    bounds = [*parse_bounds(min_ or [], least=True), *parse_bounds(max_ or [], least=False)]
+    evaluation = evaluate(out, gold, baseline)
     failed = shortfalls(evaluation, bounds)
     if evaluation.against:
-        failed += [f"{told(one)}, against {flags.baseline}" for one in worse(evaluation.against.changes)]
+        failed += [f"{told(one)}, against {baseline}" for one in worse(evaluation.against.changes)]
     written = [write_table(out, evaluation), write_page(out, evaluation)]
-    if flags.json_:
+    if json_:
         typer.echo(json.dumps(_as_json(evaluation, failed), indent=2, ensure_ascii=False))
     else:
         _show(evaluation)

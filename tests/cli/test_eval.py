@@ -149,7 +149,7 @@ def test_starting_over_removes_the_evaluation(runs: Path, tmp_path: Path) -> Non
 def test_extracted_fields_that_two_schemas_have_are_compared(tmp_path: Path) -> None:
     samples = Path(__file__).parents[2] / "sample_docs"
     schemas = samples.parent / "schemas"
-    texts = [samples / "invoices" / name for name in ("elektron-2018-construction.pdf", "lieferant-2018-groceries.txt")]
+    texts = [samples / "invoices" / name for name in ("elektron-2018-construction.pdf", "fournisseur-f-2017-goods.pdf")]
     for name in ("invoice", "invoice-header"):
         ran = slmbatch("extract", *texts, "--schema", schemas / f"{name}.schema.json", "-o", tmp_path / name)
         assert ran.code == 0, ran.err
