@@ -11,6 +11,7 @@ from itertools import groupby, islice
 
 from slmbatch.readers.columns import BATCH_ROWS, Table
 from slmbatch.readers.html import read_html
+from slmbatch.readers.images import read_image
 from slmbatch.readers.lines import open_csv, open_jsonl, read_csv, read_jsonl
 from slmbatch.readers.mail import read_mail
 from slmbatch.readers.parquet import open_parquet, parquet_rows, read_parquet
@@ -56,6 +57,8 @@ def read_file(source: Source, options: ReadOptions) -> Document:
 def _reading(source: Source, options: ReadOptions) -> Reading:
     if source.kind == "pdf":
         return read_pdf(source.path)
+    if source.kind == "image":
+        return read_image(source.path)
     if source.kind == "mail":
         return read_mail(source.path)
     if source.kind == "html":
@@ -129,7 +132,7 @@ def _is_cheap(source: Source) -> bool:
             return source.path.stat().st_size <= _LARGE_HTML_BYTES
         except OSError:
             return True
-    return source.kind not in {"pdf", "mail"}
+    return source.kind not in {"pdf", "image", "mail"}
 
 
 def _crashed(source: Source) -> Document:

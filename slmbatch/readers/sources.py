@@ -32,6 +32,13 @@ KINDS = {
     ".htm": "html",
     ".eml": "mail",
     ".pdf": "pdf",
+    ".png": "image",
+    ".jpg": "image",
+    ".jpeg": "image",
+    ".tif": "image",
+    ".tiff": "image",
+    ".webp": "image",
+    ".bmp": "image",
 }
 TABLES = frozenset({"parquet", "csv", "jsonl"})
 
