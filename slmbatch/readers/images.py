@@ -35,7 +35,7 @@ _DAMAGED = (
 
 
 def read_image(content: Path | bytes) -> Reading:
-    """Read an image; whatever is wrong with it is the reading's problem. Raises OSError where the file can't be read."""
+    """Read an image; whatever is wrong with it is the reading's problem. Raises OSError for an unreadable file."""
     if not has_ocr():
         return Reading(problem=f"an image, whose text only OCR can read: {INSTALL}")
     from PIL import Image
