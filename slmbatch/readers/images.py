@@ -38,13 +38,12 @@ def read_image(content: Path | bytes) -> Reading:
     """Read an image; whatever is wrong with it is the reading's problem. Raises OSError for an unreadable file."""
     if not has_ocr():
         return Reading(problem=f"an image, whose text only OCR can read: {INSTALL}")
-    from PIL import Image
 
     data = content.read_bytes() if isinstance(content, Path) else content
     pages: list[Page] = []
     room = MAX_CHARS
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is ours
+        warnings.simplefilter("ignore")  # the limit of pixels here is ours, and what is damaged is in the note
         for number, picture in enumerate(_pictures(data), 1):
             still_at_work()
             pages.append(Page(number, "", picture) if isinstance(picture, str) else _read(number, picture))

@@ -65,12 +65,14 @@ def test_attachments_that_cannot_be_read_leave_a_note(tmp_path: Path) -> None:
     message.add_attachment(b"PK", maintype="application", subtype="zip", filename="a.zip")
     message.add_attachment(b"no", maintype="application", subtype="pdf", filename="b.pdf")
     message.add_attachment(scanned_pdf(), maintype="application", subtype="pdf", filename="c.pdf")
+    message.add_attachment(text_pdf([""]), maintype="application", subtype="pdf", filename="d.pdf")
     pages = reading(tmp_path, message).pages[1:]
-    assert [page.text for page in pages] == ["", "", ""]
+    assert [page.text for page in pages] == ["", "", "[attachment: c.pdf]\nInvoice 7", ""]
     assert [page.note for page in pages] == [
         "attachment a.zip: application/zip can't be read",
         "attachment b.pdf: not a PDF: the file doesn't start as one",
-        "attachment c.pdf: no text layer on its only page (scanned?); OCR is not built in yet",
+        None,
+        "attachment d.pdf: the only page: nothing is on it",
     ]
 
 
