@@ -1,6 +1,6 @@
-"""Measure what OCR loses: the fields that rules find in invoices as PDFs, and in pictures of the same pages.
+"""Measure what OCR loses: the fields that rules find in documents' texts, and in pictures of the same documents.
 
-    python benchmarks/scans.py --einvoice DIR
+    python benchmarks/scans.py --einvoice DIR --sroie DIR
     python benchmarks/scans.py --einvoice DIR --dpi 75
 
 Right means the same as in fields.py. With the fields come the pages per second of CPU time, in one process with one
@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import pypdfium2
-from field_data import Labelled, load_einvoice
+from field_data import Labelled, load_einvoice, load_sroie
 from fields import Judged, judge, told
 
 from slmbatch.heads.fields.field_head import FieldHead
@@ -64,18 +64,9 @@ def doubted(one: Labelled, head: FieldHead, chosen: list[int], judged: list[Judg
         print(f"  OCR's score below {threshold}: right {sum(low)}, wrong {len(low) - sum(low)}")
 
 
-def main() -> None:
-    """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--einvoice", type=Path, required=True)
-    parser.add_argument("--dpi", type=int, default=200)
-    options = parser.parse_args()
-    one = load_einvoice(options.einvoice)
-    chosen = [index for index, designed in enumerate(one.designed) if designed]
-    pictures = {
-        index: photographed(options.einvoice / "docs" / f"{one.documents[index].id}.pdf", options.dpi)
-        for index in chosen
-    }
+def measure(one: Labelled, pictures: dict[int, list[bytes]], what: str) -> None:
+    """Print the fields found in the texts of some documents, and in their pictures."""
+    chosen = list(pictures)
     read_image(pictures[chosen[0]][0])  # loads the models
     start = time.process_time()
     documents = list(one.documents)
@@ -84,11 +75,29 @@ def main() -> None:
     seconds = time.process_time() - start
     pages = sum(map(len, pictures.values()))
     scanned, head = replace(one, documents=documents), rules_head(one.schema)
-    told(f"{len(chosen)} PDFs with text", judge(head, one, chosen))
+    told(f"{len(chosen)} documents of {one.name}, their texts", judge(head, one, chosen))
     judged = judge(head, scanned, chosen)
-    told(f"the same at {options.dpi} dpi, by OCR", judged)
+    told(what, judged)
     doubted(scanned, head, chosen, judged)
     print(f"\n{pages} pages in {seconds:.0f} s of CPU time: {pages / seconds:.2f} pages/s")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--einvoice", type=Path)
+    parser.add_argument("--dpi", type=int, default=200)
+    parser.add_argument("--sroie", type=Path, help="receipts, of which those with a photo (docs/*.jpg) are read")
+    options = parser.parse_args()
+    if options.einvoice:
+        one = load_einvoice(options.einvoice)
+        files = {at: options.einvoice / "docs" / f"{document.id}.pdf" for at, document in enumerate(one.documents)}
+        drawn = {at: photographed(files[at], options.dpi) for at, designed in enumerate(one.designed) if designed}
+        measure(one, drawn, f"the same pages, drawn at {options.dpi} dpi and read by OCR")
+    if options.sroie:
+        one = load_sroie(options.sroie)
+        files = {at: options.sroie / "docs" / f"{document.id}.jpg" for at, document in enumerate(one.documents)}
+        measure(one, {at: [file.read_bytes()] for at, file in files.items() if file.exists()}, "their photos, by OCR")
 
 
 if __name__ == "__main__":
