@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import struct
-import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,8 +30,9 @@ SCANNED = "no text layer (scanned page)"
 EMPTY = "nothing is on it"
 _PASSWORD = "the PDF is password-protected; remove the password (for example with qpdf --decrypt) and run again"  # noqa: S105  a message
 FEW = 50  # letters and digits: what a scanner, a fax or an archive stamps on a picture
-SPOILT = 0.2  # of the characters that are none: a font without a table of what its shapes mean
+SPOILT = 0.2  # of the characters that are none (controls, private use): a font without a table of what its shapes mean
 NOISE = 0.5  # of the characters that are no letters or digits: a poor OCR's text behind a picture
+_NO_CHARACTER = re.compile("[\\x00-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\\ue000-\\uf8ff\\ufffd]")
 
 
 def read_pdf(content: Path | bytes) -> Reading:
@@ -52,7 +53,9 @@ def read_pdf(content: Path | bytes) -> Reading:
 
 
 def read_page(page: pypdfium2.PdfPage, number: int) -> Page:
-    """Read one page: its text, or its picture where that has more to say."""
+    """Read one page: its text, or its picture where that has more to say. Raises PdfiumError."""
+    import pypdfium2
+
     with closing(page.get_textpage()) as layer:
         text, layout = laid_out(layer, page)
     told = Page(number, text, layout=layout) if text and not text.isspace() else Page(number, "", SCANNED)
@@ -64,10 +67,19 @@ def read_page(page: pypdfium2.PdfPage, number: int) -> Page:
     if not has_ocr():
         return replace(told, note=f"{told.note or 'its text layer says little or nothing'}; to read it: {INSTALL}")
     still_at_work()
+    try:
+        seen = _seen(page, number)
+    except pypdfium2.PdfiumError:  # it can't be drawn
+        return told
+    better = seen.text and (spoilt or _letters(seen.text) > _letters(text))
+    return seen if better or not told.text else told
+
+
+def _seen(page: pypdfium2.PdfPage, number: int) -> Page:
+    """Draw a page and read its picture. Raises PdfiumError."""
     width, height = page.get_size()
-    bitmap = page.render(scale=SIDE / max(width, height), rev_byteorder=False)
-    seen = read_picture(number, bitmap.to_numpy()[..., :3], Extent(width, height, "pt"))
-    return seen if spoilt or _letters(seen.text) > _letters(text) else told
+    picture = page.render(scale=SIDE / max(width, height, 1)).to_numpy()
+    return read_picture(number, picture[..., :3], Extent(width, height, "pt"))
 
 
 def _is_empty(page: pypdfium2.PdfPage) -> bool:
@@ -95,9 +107,7 @@ def _is_poor(text: str) -> bool:
 
 def _is_spoilt(text: str) -> bool:
     """Say whether many of the characters are none, as in fonts that don't tell what their shapes mean."""
-    shown = "".join(text.split())
-    lost = sum(one == "\ufffd" or unicodedata.category(one) in {"Cc", "Cn", "Co", "Cs"} for one in shown)
-    return lost > SPOILT * len(shown)
+    return len(_NO_CHARACTER.findall(text)) > SPOILT * len("".join(text.split()))
 
 
 def _letters(text: str) -> int:

@@ -63,6 +63,10 @@ def test_only_pages_without_text_are_read_by_ocr() -> None:
     ]
 
 
+def test_a_scan_of_nothing_says_that_ocr_found_nothing() -> None:
+    assert read_pdf(scanned_pdf(text="")).problem == "the only page: no text was found on it by OCR"
+
+
 @pytest.mark.parametrize("stamp", ["Scan 12", ". , ; : ' . , ; : ' . , ; : ' . , ; : ' . , ; : ' . , ; : ' . , ; : '"])
 def test_a_stamp_or_noise_on_a_scan_is_not_taken_for_its_text(stamp: str) -> None:
     ((text, note),) = texts(stamped_pdf(stamp))
