@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -42,7 +41,8 @@ class Box:
 class Layout:
     """Where the words of a page's text stand, a word being what blanks don't divide.
 
-    `places` holds left, top, right and bottom of each word, in 65535ths of `width` and `height`: 8 bytes a word.
+    `places` holds left, top, right and bottom of each word, in 65535ths of `width` and `height`, as
+    16-bit numbers, the lower byte first: 8 bytes a word.
     `scores` holds how sure the OCR is of each word, in 255ths; it is empty where the text isn't OCR's.
     """
 
@@ -51,12 +51,6 @@ class Layout:
     unit: str
     places: bytes
     scores: bytes = b""
-
-    @staticmethod
-    def pack(places: Iterable[tuple[float, float, float, float]]) -> bytes:
-        """Write left, top, right and bottom of each word, given as shares of the page, as `places`."""
-        numbers = [min(max(round(65535 * share), 0), 65535) for place in places for share in place]
-        return struct.pack(f"<{len(numbers)}H", *numbers)
 
     def box(self, first: int, last: int) -> Box:
         """Return the box around the words from `first` to `last`."""

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from slmbatch.types import Layout
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pypdfium2
 
 COLUMN_GAP = "   "
@@ -92,7 +94,7 @@ def laid_out(layer: pypdfium2.PdfTextPage, page: pypdfium2.PdfPage) -> tuple[str
     width, height = page.get_size()
     if not words or len(words) != len(_WORDS.findall(told)):
         return told, None
-    return told, Layout(width, height, "pt", Layout.pack(_shares(words, page.get_bbox(), page.get_rotation())))
+    return told, Layout(width, height, "pt", pack(_shares(words, page.get_bbox(), page.get_rotation())))
 
 
 def _arranged(rows: Iterable[Row]) -> tuple[str, list[Piece]]:
@@ -144,18 +146,27 @@ def _row(boxes: Boxes, text: str, line: re.Match[str]) -> Row | None:
     return Row(pieces, bottom, top, _has_number(one.text for one in pieces)) if pieces else None
 
 
-def _shares(words: Sequence[Place], page: Place, rotation: int) -> Iterator[Place]:
+def pack(places: npt.ArrayLike) -> bytes:
+    """Write left, top, right and bottom of each word, given as shares of the page, as Layout.places has them."""
+    import numpy as np
+
+    numbers: npt.NDArray[np.uint16] = np.clip(np.rint(np.asarray(places) * 65535), 0, 65535).astype("<u2")
+    return numbers.tobytes()
+
+
+def _shares(words: Sequence[Place], page: Place, rotation: int) -> npt.NDArray[np.float64]:
     """Turn places on a page into shares of it as it is shown: left, top, right, bottom."""
+    import numpy as np
+
     west, south, east, north = page
-    across, down = (east - west) or 1, (north - south) or 1
-    for left, bottom, right, top in words:
-        x0, x1, y0, y1 = (left - west) / across, (right - west) / across, (north - top) / down, (north - bottom) / down
-        match rotation:
-            case 90:
-                yield 1 - y1, x0, 1 - y0, x1
-            case 180:
-                yield 1 - x1, 1 - y1, 1 - x0, 1 - y0
-            case 270:
-                yield y0, 1 - x1, y1, 1 - x0
-            case _:
-                yield x0, y0, x1, y1
+    places = np.array(words)
+    x = (places[:, [0, 2]] - west) / ((east - west) or 1)
+    y = (north - places[:, [3, 1]]) / ((north - south) or 1)
+    match rotation:
+        case 90:
+            x, y = 1 - y[:, ::-1], x
+        case 180:
+            x, y = 1 - x[:, ::-1], 1 - y[:, ::-1]
+        case 270:
+            x, y = y, 1 - x[:, ::-1]
+    return np.column_stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]])

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from slmbatch.readers.layout import COLUMN_GAP, WIDE, Piece, Place, Row
+from slmbatch.readers.layout import COLUMN_GAP, WIDE, Piece, Place, Row, pack
 from slmbatch.types import Layout, Page
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ def read_picture(number: int, pixels: Pixels, extent: Extent) -> Page:
     scores = [score for row in rows for piece in row for score in piece.scores]
     layout = Layout(
         *extent,
-        Layout.pack(
-            (left / across, -top / down, right / across, -bottom / down) for left, bottom, right, top in places
-        ),
+        pack([(left / across, -top / down, right / across, -bottom / down) for left, bottom, right, top in places]),
         bytes(round(255 * score) for score in scores),
     )
     mean = sum(scores) / len(scores)
