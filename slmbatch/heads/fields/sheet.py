@@ -8,10 +8,14 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+import numpy as np
+import numpy.typing as npt
+
 from slmbatch.types import Document, Grounded, Grounding
 
 MAX_CHARS = 40_000  # of the beginning; header fields and totals of longer documents aren't looked for further on
 WORD = re.compile(r"[^\W\d_]+|[#№]")
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,38 @@ class Sheet:
         texts = [folded(self.text[start:end]) for start, end in spans]
         return Words(texts, [start for start, _ in spans], [end for _, end in spans])
 
+    @cached_property
+    def letters(self) -> Numbers:
+        """Count the letters and digits before each place, the end included."""
+        return _counted(np.char.isalnum(self._characters))
+
+    @cached_property
+    def blanks(self) -> Numbers:
+        """Count the blanks before each place, where two spaces count nothing: they only fill a line."""
+        spaces = self._characters == " "
+        places = np.arange(len(spaces))
+        second = (places - np.maximum.accumulate(np.where(spaces, -1, places))) % 2 == 0
+        return _counted(np.char.isspace(self._characters) * np.where(spaces & second, -1, 1))
+
+    @cached_property
+    def _characters(self) -> npt.NDArray[np.str_]:
+        return np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), "<U1")
+
+    @cached_property
+    def line_starts(self) -> Numbers:
+        """Return where each line starts."""
+        return np.array([line.start for line in self.lines], np.int64)
+
+    @cached_property
+    def line_ends(self) -> Numbers:
+        """Return where each line ends."""
+        return np.array([line.end for line in self.lines], np.int64)
+
+    @cached_property
+    def line_lefts(self) -> Numbers:
+        """Return where each line begins with its blanks."""
+        return np.array(self._line_starts, np.int64)
+
     def line_at(self, place: int) -> int:
         """Return the number of the line that holds a place, the first one for a place before it."""
         return max(bisect_right(self._line_starts, place) - 1, 0)
@@ -95,6 +131,13 @@ class Sheet:
                 lines.append(Line(start, start + len(bare), at, page))
             at += len(row) + 1
         return lines
+
+
+def _counted(marks: npt.NDArray[np.generic]) -> Numbers:
+    """Add up what is before each place, and at the end all."""
+    counts = np.zeros(len(marks) + 1, np.int64)
+    np.cumsum(marks, out=counts[1:])
+    return counts
 
 
 @lru_cache(maxsize=16384)
