@@ -5,9 +5,11 @@ Every array here has one entry per candidate. Label owners are bit sets, one bit
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -61,8 +63,13 @@ class Where(NamedTuple):
     @classmethod
     def of(cls, kinds: Sequence[Sequence[Candidate]]) -> Where:
         """Put the candidates of all kinds after each other."""
-        places = [(one.start, one.end, one.line, number) for number, some in enumerate(kinds) for one in some]
-        return cls(*np.array(places, np.int64).reshape(-1, 4).T)
+        everyone = list(chain.from_iterable(kinds))
+        return cls(
+            np.array([one.start for one in everyone], np.int64),
+            np.array([one.end for one in everyone], np.int64),
+            np.array([one.line for one in everyone], np.int64),
+            np.repeat(np.arange(len(kinds)), [len(some) for some in kinds]),
+        )
 
 
 class Surroundings:
@@ -84,8 +91,8 @@ class Surroundings:
         nearest = np.searchsorted(self._ends[:-1], where.starts, "right") - 1
         on_line = self._rows[nearest] == lines
         gap = self._ends[nearest]
-        touching = on_line & (sheet.letters[gap] == sheet.letters[where.starts])
-        between = np.where(on_line & ~touching, sheet.blanks[where.starts] - sheet.blanks[gap], 0)
+        touching = on_line & (sheet.tally.letters[gap] == sheet.tally.letters[where.starts])
+        between = np.where(on_line & ~touching, sheet.tally.blanks[where.starts] - sheet.tally.blanks[gap], 0)
         return Context(
             left=np.where(on_line, self._owners[nearest], 0),
             line=np.where(on_line, self._earlier[nearest], 0),
@@ -163,9 +170,9 @@ class _Above(NamedTuple):
         everybody, last = np.zeros(len(lines), np.int64), np.zeros(len(lines), np.int64)
         np.bitwise_or.at(everybody, rows, owners)
         last[rows[owned]] = owners[owned]  # the last one stays
-        letters = sheet.letters[sheet.line_ends] - sheet.letters[sheet.line_starts]
+        letters = sheet.tally.letters[sheet.line_ends] - sheet.tally.letters[sheet.line_starts]
         bare = np.zeros(len(lines), bool)  # nothing but a label
-        bare[rows] = letters[rows] - (sheet.letters[ends] - sheet.letters[starts]) <= 2
+        bare[rows] = letters[rows] - (sheet.tally.letters[ends] - sheet.tally.letters[starts]) <= 2
         head, to_head = _before(count > 0)
         section, to_section = _before(everybody > 0)
         headed, sectioned = to_head <= LINES_ABOVE, to_section <= SECTION_LINES
@@ -195,12 +202,20 @@ def _before(marked: Flags) -> tuple[Places, Places]:
 def words_around(sheet: Sheet, one: Candidate, printed: Words) -> list[str]:
     """Return the words that tell a place: up to four before it on its line, the first two of the line above."""
     row = sheet.lines[one.line]
-    here = bisect_right(printed.starts, one.start - 1)
-    first = max(bisect_right(printed.starts, row.start - 1), here - 4)
+    here = _words_before(printed, one.start)
+    first = max(_words_before(printed, row.start), here - 4)
     found = [f"left {word}" for word in reversed(printed.texts[first:here])]
     if one.line:
         above = sheet.lines[one.line - 1]
-        first = bisect_right(printed.starts, above.start - 1)
-        last = bisect_right(printed.ends, above.end, first, min(first + 2, len(printed.ends)))
-        found += [f"above {word}" for word in printed.texts[first:last]]
+        first = _words_before(printed, above.start)
+        found += [
+            f"above {word}"
+            for word, (_, end) in zip(printed.texts[first : first + 2], printed.spans[first : first + 2], strict=True)
+            if end <= above.end
+        ]
     return found
+
+
+def _words_before(printed: Words, place: int) -> int:
+    """Count the words that start before a place."""
+    return bisect_left(printed.spans, place, key=itemgetter(0))

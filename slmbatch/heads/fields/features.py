@@ -5,6 +5,7 @@ The names here are what weights are stored under: a feature that is renamed must
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -106,11 +107,8 @@ def features(wanted: Sequence[Wanted], context: Context) -> Iterator[tuple[Matri
     labels = _label_features(wanted, context, counts, starts)
     unlabelled = np.logical_and.reduceat(labels[OWN] > 0, starts)
     for one, start, none in zip(wanted, starts.tolist(), unlabelled.tolist(), strict=True):
-        count, own_traits = one.shared.traits.shape
-        rows = np.empty((count, own_traits + len(LABEL_FEATURES) + len(ORDER_FEATURES)))
-        rows[:, :own_traits] = one.shared.traits
-        rows[:, own_traits : own_traits + len(LABEL_FEATURES)] = labels[:, start : start + count].T
-        rows[:, own_traits + len(LABEL_FEATURES) :] = one.shared.order
+        own = labels[:, start : start + len(one.shared.candidates)]
+        rows = np.concatenate((one.shared.traits, own.T, one.shared.order), axis=1)
         yield rows, np.array([1.0, float(none), float(one.pick is None)])
 
 
@@ -181,15 +179,15 @@ def _before(keys: Matrix) -> Matrix:
 
 def _sizes(found: Found) -> Matrix:
     """Return the amounts' sizes, those with cents only where there are any; 0 for what isn't a number."""
-    sizes = np.zeros(len(found.candidates))
-    if not found.candidates or isinstance(found.candidates[0].value, str):
-        return sizes
-    cents = found.traits[:, 0] > 0
-    for index, one in enumerate(found.candidates):
-        if isinstance(one.value, Decimal) and cents[index] and one.value > 0 and one.value.adjusted() < 12:
-            sizes[index] = float(one.value)
-        elif not isinstance(one.value, (Decimal, str)) and hasattr(one.value, "toordinal"):
-            sizes[index] = one.value.toordinal()
+    values = [one.value for one in found.candidates]
+    if values and isinstance(values[0], dt.date):
+        return np.array([value.toordinal() if isinstance(value, dt.date) else 0 for value in values], np.float64)
+    sizes = np.zeros(len(values))
+    if values and isinstance(values[0], Decimal):
+        for index in np.flatnonzero(found.traits[:, 0]).tolist():
+            value = values[index]
+            if isinstance(value, Decimal) and value > 0 and value.adjusted() < 12:
+                sizes[index] = float(value)
     return sizes
 
 

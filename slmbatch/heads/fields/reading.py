@@ -88,6 +88,10 @@ class Reader:
         labels = self._labels.find(sheet, printed)
         founds = self._found(_Finder(sheet, day_first=self.day_first), labels)
         where = Where.of([found.candidates for found in founds.values()])
+        inside = sheet.on_one_page(where.starts, where.ends)
+        if not inside.all():
+            founds = {key: found.where(inside[where.kinds == at]) for at, (key, found) in enumerate(founds.items())}
+            where = Where(*(places[inside] for places in where))
         context = Surroundings(sheet, labels).context(where)
         shared, around = {}, {}
         first = 0
@@ -141,17 +145,10 @@ class _Finder:
         return find_ibans(self._sheet)
 
     def find(self, kind: HintKind, labels: Sequence[Label], leaf: int) -> Found:
-        """Return the candidates of a kind that lie in one page; texts follow the labels of one leaf."""
-        found = self._all(kind, [one.end for one in labels if one.owners >> leaf & 1])
-        if not self._sheet.paged:
-            return found
-        inside = [self._sheet.on_one_page(one.start, one.end) for one in found.candidates]
-        return found if all(inside) else found.where(inside)
-
-    def _all(self, kind: HintKind, own: Sequence[int]) -> Found:
+        """Return the candidates of a kind; texts follow the labels of one leaf."""
         match kind:
             case HintKind.TEXT:
-                return find_rests(self._sheet, own)
+                return find_rests(self._sheet, [one.end for one in labels if one.owners >> leaf & 1])
             case HintKind.DATE:
                 return self.days
             case HintKind.IDENTIFIER:

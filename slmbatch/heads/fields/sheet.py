@@ -7,25 +7,24 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from slmbatch.heads.fields.characters import Numbers, Tally
 from slmbatch.types import Document, Grounded, Grounding
 
 MAX_CHARS = 40_000  # of the beginning; header fields and totals of longer documents aren't looked for further on
 WORD = re.compile(r"[^\W\d_]+|[#№]")
-Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line that isn't blank. `start` and `end` leave out the blanks around it; `left` is where the line begins."""
 
     start: int
     end: int
     left: int
-    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,7 @@ class Words:
     """The words of a text in order, folded (lower case, no accents), and where each starts and ends."""
 
     texts: list[str]
-    starts: list[int]
-    ends: list[int]
+    spans: list[tuple[int, int]]
 
 
 class Sheet:
@@ -60,25 +58,16 @@ class Sheet:
     def words(self) -> Words:
         """Cut the text into words."""
         spans = [found.span() for found in WORD.finditer(self.text)]
-        texts = [folded(self.text[start:end]) for start, end in spans]
-        return Words(texts, [start for start, _ in spans], [end for _, end in spans])
+        lower = self.text.lower()
+        if len(lower) != len(self.text):  # a rare letter has two in lower case
+            return Words([folded(self.text[start:end]) for start, end in spans], spans)
+        texts = [lower[start:end] for start, end in spans]
+        return Words(texts if lower.isascii() else [one if one.isascii() else folded(one) for one in texts], spans)
 
     @cached_property
-    def letters(self) -> Numbers:
-        """Count the letters and digits before each place, the end included."""
-        return _counted(np.char.isalnum(self._characters))
-
-    @cached_property
-    def blanks(self) -> Numbers:
-        """Count the blanks before each place, where two spaces count nothing: they only fill a line."""
-        spaces = self._characters == " "
-        places = np.arange(len(spaces))
-        second = (places - np.maximum.accumulate(np.where(spaces, -1, places))) % 2 == 0
-        return _counted(np.char.isspace(self._characters) * np.where(spaces & second, -1, 1))
-
-    @cached_property
-    def _characters(self) -> npt.NDArray[np.str_]:
-        return np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), "<U1")
+    def tally(self) -> Tally:
+        """Count the text's characters."""
+        return Tally.of(self.text)
 
     @cached_property
     def line_starts(self) -> Numbers:
@@ -99,19 +88,19 @@ class Sheet:
         """Return the number of the line that holds a place, the first one for a place before it."""
         return max(bisect_right(self._line_starts, place) - 1, 0)
 
+    def lines_at(self, places: Numbers) -> Numbers:
+        """Return what `line_at` does of many places."""
+        return np.maximum(np.searchsorted(self.line_lefts, places, "right") - 1, 0)
+
     def line_text(self, number: int) -> str:
         """Return a line without the blanks around it."""
         line = self.lines[number]
         return self.text[line.start : line.end]
 
-    @property
-    def paged(self) -> bool:
-        """Say whether there are several pages."""
-        return len(self._starts) > 1
-
-    def on_one_page(self, start: int, end: int) -> bool:
-        """Say whether a place lies in one page."""
-        return bisect_right(self._starts, start) == bisect_right(self._starts, end - 1)
+    def on_one_page(self, starts: Numbers, ends: Numbers) -> npt.NDArray[np.bool_]:
+        """Say of each place whether it lies in one page."""
+        first, last = (np.searchsorted(self._starts, places, "right") for places in (starts, ends - 1))
+        return np.asarray(first == last)
 
     def grounding(self, start: int, end: int) -> Grounding:
         """Turn a place in the whole text into one in its page."""
@@ -121,23 +110,14 @@ class Sheet:
 
     def _cut(self) -> list[Line]:
         lines = []
-        at = page = 0
+        at = 0
         for row in self.text.split("\n"):
-            if page + 1 < len(self._starts) and at >= self._starts[page + 1]:
-                page = bisect_right(self._starts, at) - 1
             bare = row.strip()
             if bare:
                 start = at + len(row) - len(row.lstrip())
-                lines.append(Line(start, start + len(bare), at, page))
+                lines.append(Line(start, start + len(bare), at))
             at += len(row) + 1
         return lines
-
-
-def _counted(marks: npt.NDArray[np.generic]) -> Numbers:
-    """Add up what is before each place, and at the end all."""
-    counts = np.zeros(len(marks) + 1, np.int64)
-    np.cumsum(marks, out=counts[1:])
-    return counts
 
 
 @lru_cache(maxsize=16384)
