@@ -34,7 +34,8 @@ class Document:
     """One unit of input.
 
     `source` is the file as the user can find it, `row` the row number in a table (from 0). `problem` is set when
-    nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text.
+    nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text. `parent`
+    is the id of the mail that it was attached to.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Document:
     pages: tuple[Page, ...]
     problem: str | None = None
     cut: bool = False
+    parent: str | None = None
 
     @property
     def text(self) -> str:
