@@ -10,6 +10,7 @@ from slmbatch.checks.grounding import TextIndex
 from slmbatch.checks.values import parse_value
 from slmbatch.confidence.tokens import SpanScore, TokenSpans
 from slmbatch.run.checked import FieldChecks, list_lengths, says_nothing, storable
+from slmbatch.run.repairing import Repairer
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field
 from slmbatch.tasks.spans import LeafText, Reply, scan
@@ -23,6 +24,7 @@ class FieldReader:
         self._day_first = task.schema.day_first
         self._raw_logprobs = capabilities.raw_logprobs
         self._checks = FieldChecks(task)
+        self._repairer = Repairer(task)
 
     def read(self, completion: Completion, document: Document) -> Answer | None:
         reply = scan(completion.text)
@@ -33,7 +35,9 @@ class FieldReader:
         written = _Written(reply, completion.text, spans)
         problems = [] if reply.whole else ["the reply breaks off" + " (max_tokens)" * completion.cut_short]
         told = _Read(written, index, day_first=self._day_first, raw_logprobs=self._raw_logprobs)
-        return self._checks.answer(told, problems)
+        answer = self._checks.answer(told, problems)
+        mended = self._repairer.mended(answer.leaves, document)
+        return answer if mended is None else self._checks.checked(mended, problems)
 
 
 class _Read:

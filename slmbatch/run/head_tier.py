@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +21,7 @@ from slmbatch.run.answers import Task
 from slmbatch.run.checked import FieldChecks
 from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
+from slmbatch.run.repairing import Repairer
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.types import Answer, Attempt, Document
@@ -155,6 +155,7 @@ class CheckedHead:
     def __init__(self, head: Head, task: ExtractTask) -> None:
         self._head = head
         self._checks = FieldChecks(task)
+        self._repairer = Repairer(task)
 
     @property
     def fingerprint(self) -> str:
@@ -169,9 +170,14 @@ class CheckedHead:
         return self._head.characters
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
-        """Answer, check, and take the row's confidence for its score."""
-        checked = [self._checks.checked(answer.leaves, answer.problems) for answer in self._head.answer(documents)]
-        return [replace(answer, score=answer.confidence) for answer in checked]
+        """Answer, check, and put right what breaks a sum."""
+        answers = self._head.answer(documents)
+        return [self._checked(answer, document) for answer, document in zip(answers, documents, strict=True)]
+
+    def _checked(self, found: Answer, document: Document) -> Answer:
+        answer = self._checks.checked(found.leaves, found.problems)
+        mended = self._repairer.mended(answer.leaves, document)
+        return answer if mended is None else self._checks.checked(mended, found.problems)
 
 
 def sentence_model(settings: EngineSettings, *, download: bool) -> Embedder:
