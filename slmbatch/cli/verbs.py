@@ -108,6 +108,7 @@ def _choices(flags: Flags) -> Choices:
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
+        whole=flags.ask_whole,
     )
 
 

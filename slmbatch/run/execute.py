@@ -11,6 +11,7 @@ from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import read
+from slmbatch.run.fieldwise import Fieldwise
 from slmbatch.run.loop import Counts, Documents, Loop
 from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
@@ -38,7 +39,10 @@ def execute(
     EngineError when an engine is dead for good, Interrupted on Ctrl-C: what had finished is kept in each case.
     """
     purse = Purse(plan.max_usd)
-    tiers = [_rung(tier, number, plan, folder, purse) for number, tier in enumerate(plan.tiers, 1)]
+    fieldwise = None
+    if isinstance(plan.task, ExtractTask) and not plan.choices.whole:
+        fieldwise = Fieldwise(plan.task, plan.threshold)
+    tiers = [_rung(tier, number, plan, folder, (purse, fieldwise)) for number, tier in enumerate(plan.tiers, 1)]
     documents = read(plan.found, plan.reading)
     if only is not None:
         documents = _these(documents, only)
@@ -72,10 +76,11 @@ def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:
         yield [document for document in batch if document.content_hash() in keys]
 
 
-def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, purse: Purse) -> Rung:
+def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, shared: tuple[Purse, Fieldwise | None]) -> Rung:
+    purse, fieldwise = shared
     meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
-    return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter)
+    return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter, fieldwise=fieldwise)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

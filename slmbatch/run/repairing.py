@@ -9,9 +9,26 @@ from decimal import Decimal
 from slmbatch.checks.grounding import TextIndex
 from slmbatch.checks.repair import repair
 from slmbatch.checks.rules import Rule
-from slmbatch.run.checked import compile_rules, rule_values
+from slmbatch.run.checked import FieldChecks, compile_rules, rule_values
 from slmbatch.tasks.extract import ExtractTask
-from slmbatch.types import Document, Grounded, Grounding, Kind, Leaf
+from slmbatch.types import Answer, Document, Grounded, Grounding, Kind, Leaf
+
+
+class CheckedFields:
+    """Makes an answer of leaves: checked, put right where that's certain, and then checked again."""
+
+    def __init__(self, task: ExtractTask) -> None:
+        self._checks = FieldChecks(task)
+        self._repairer = Repairer(task)
+
+    def answer(self, leaves: Sequence[Leaf], problems: Sequence[str], document: Document) -> Answer:
+        """Return the answer that these leaves make; `problems` are known ones of the whole row.
+
+        Raises ValueError for a leaf that the schema doesn't have.
+        """
+        answer = self._checks.checked(leaves, problems)
+        mended = self._repairer.mended(answer.leaves, document)
+        return answer if mended is None else self._checks.checked(mended, problems)
 
 
 class Repairer:
