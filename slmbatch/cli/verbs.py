@@ -159,6 +159,7 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
             tier.local,
             replace(tier.price, source=tier.price_source),
             metered=tier.metered,
+            token_price=tier.batch_price if tier.batched else None,
         )
         for tier in plan.tiers
     ]
