@@ -97,14 +97,14 @@ class Fieldwise:
         told = [replace(leaf, agreed=_agree(earlier.get(leaf.path), leaf)) for leaf in found]
         return self._fields.answer([*kept, *told], problems, document)
 
-    def spared(self, question: Question, usage: Usage, answer: Answer, *, shown: str, whole: str) -> Usage:
+    def spared(self, question: Question, usage: Usage, answer: Answer, *, shown: int, whole: int) -> Usage:
         """Estimate the tokens that asking for everything would have taken besides, from the characters of both.
 
-        `shown` is the text of the request, `whole` what would have been its text; the reply's share is that of the
-        asked fields among all in `answer`.
+        `shown` are the characters of the text in the request, `whole` how many there would have been; the reply's share
+        is that of the asked fields among all in `answer`.
         """
-        sent = len(question.task.instructions) + len(shown) + sum(map(len, question.failed))
-        full = len(self._task.instructions) + len(whole)
+        sent = len(question.task.instructions) + shown + sum(map(len, question.failed))
+        full = len(self._task.instructions) + whole
         all_ = sum(map(_length, answer.leaves))
         asked = sum(_length(leaf) for leaf in answer.leaves if _within(leaf.path, question.asked)) or all_
         return Usage(

@@ -81,8 +81,10 @@ class Tier:
         answer, kind, message = self._read(completion, document, question)
         spared = NO_USAGE
         if self._fieldwise and question and answer:
-            whole = await self._fitted(document.text, None)
-            spared = self._fieldwise.spared(question, completion.usage, answer, shown=shown, whole=whole)
+            usage, length = completion.usage, len(document.text)
+            if self._room is not None and usage.input_tokens:  # of a long text the context would have held a part
+                length = min(length, round(self._room * len(shown) / usage.input_tokens))
+            spared = self._fieldwise.spared(question, usage, answer, shown=len(shown), whole=max(length, len(shown)))
         return Attempt(
             self.plan.name,
             answer,

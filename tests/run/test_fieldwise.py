@@ -196,10 +196,12 @@ def test_what_was_spared_is_in_proportion_to_what_was_left_out() -> None:
     made = question(before)
     assert before.answer is not None
     sent = len(made.task.instructions) + len(TEXT)
-    spared = FIELDWISE.spared(made, Usage(sent, 0, 10), before.answer, shown=TEXT, whole=TEXT + "x" * 1000)
+    spared = FIELDWISE.spared(made, Usage(sent, 0, 10), before.answer, shown=len(TEXT), whole=len(TEXT) + 1000)
     assert spared.input_tokens == len(TASK.instructions) + len(TEXT) + 1000 - sent
     assert spared.output_tokens > 10
-    thought = FIELDWISE.spared(made, Usage(sent, 0, 10, reasoning_tokens=10), before.answer, shown=TEXT, whole=TEXT)
+    thought = FIELDWISE.spared(
+        made, Usage(sent, 0, 10, reasoning_tokens=10), before.answer, shown=len(TEXT), whole=len(TEXT)
+    )
     assert thought.output_tokens == 0  # thinking isn't longer for more fields
 
 
