@@ -15,14 +15,16 @@ PACKAGE = ROOT / "slmbatch"
 FLOORS = {
     "chat": 0, "__init__": 0,
     "errors": 0.5, "types": 0.5,  # a failed request and an attempt carry the tokens they used
-    "tasks": 1, "checks": 1, "confidence": 1, "money": 1,
+    "tasks": 1, "checks": 1, "confidence": 1, "certificates": 1, "money": 1,
     "heads": 1.5,  # built from tasks and checks
     "readers": 2, "engines": 2, "store": 2,
-    "run": 3, "report": 3, "evaluate": 3,
+    "run": 3, "report": 3,
+    "evaluate": 3.5,  # reads the report's figures and draws with its pen
     "cli": 4, "__main__": 5,
 }  # fmt: skip
 LONGEST_FILE, LONGEST_FUNCTION, MOST_PARAMETERS = 260, 45, 7
 HEAVY = ("aiohttp", "numpy", "pyarrow", "polars", "pydantic", "rich", "xllamacpp", "pypdf", "pypdfium2", "dateparser")
+HEAVY += ("docx", "olefile", "openpyxl", "pptx")
 
 
 def room(module: str) -> str:

@@ -12,6 +12,7 @@ import typer
 
 from slmbatch import __version__
 from slmbatch.cli import options as o
+from slmbatch.cli.eval import eval_verb
 from slmbatch.cli.flags import Flags, with_flags
 from slmbatch.cli.models import models
 from slmbatch.errors import Interrupted, SlmbatchError, UsageError
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Classify and extract from piles of documents with the smallest model that can be trusted.",
 )
 app.add_typer(models, name="models")
+app.command("eval")(eval_verb)
 
 
 @app.callback(invoke_without_command=True)
@@ -103,6 +105,7 @@ def train(  # noqa: PLR0917
     multi_label: Annotated[bool, typer.Option("--multi-label", help="A text may have several labels: a|b.")] = False,
     id_column: o.IdColumn = None,
     encoding: o.Encoding = "utf-8",
+    attachments: o.Apart = None,
     limit: o.Limit = None,
     workers: o.Workers = None,
     embeddings: Annotated[str | None, typer.Option("--embeddings", help="Folder of another sentence model.")] = None,
@@ -116,7 +119,7 @@ def train(  # noqa: PLR0917
     from slmbatch.cli import train as verbs
     from slmbatch.run.train import Training
 
-    reading = o.reading(text_column, id_column, encoding, limit, workers)
+    reading = o.reading(text_column, id_column, encoding, limit, workers, attachments, fields=schema is not None)
     if schema is not None:
         card = verbs.train_on_fields(tuple(inputs), out, schema, gold, reading, overwrite=overwrite)
     else:
@@ -145,6 +148,7 @@ def label(  # noqa: PLR0917
     text_column: o.TextColumn = None,
     id_column: o.IdColumn = None,
     encoding: o.Encoding = "utf-8",
+    attachments: o.Apart = None,
     limit: o.Limit = None,
     workers: o.Workers = None,
     quiet: o.Quiet = False,
@@ -163,7 +167,7 @@ def label(  # noqa: PLR0917
         task=ClassifyTask(load_labels(labels)),
         count=count,
         out=out,
-        reading=o.reading(text_column, id_column, encoding, limit, workers),
+        reading=o.reading(text_column, id_column, encoding, limit, workers, attachments),
         model=model,
         overwrite=overwrite,
         download=not no_download,
@@ -172,9 +176,8 @@ def label(  # noqa: PLR0917
 
 
 @app.command()
-def report(  # noqa: PLR0917
+def report(
     out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
-    gold: Annotated[Path | None, typer.Option("--gold", help="Expected answers to compare with.")] = None,
     volume: o.Volume = None,
     compare_to: o.CompareTo = None,
     price: o.Prices = None,
@@ -185,7 +188,19 @@ def report(  # noqa: PLR0917
     """Print a run's report again."""
     from slmbatch.cli.report import ReportFlags, report_verb
 
-    report_verb(out, ReportFlags(gold, volume, compare_to, price or [], html, json_))
+    report_verb(out, ReportFlags(volume, compare_to, price or [], html, json_))
+
+
+@app.command()
+def verify(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run with a certificate.")],
+    json_: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Work a run's certificate out again from its files, asking no model; exit with 3 if anything differs."""
+    from slmbatch.cli.certify import verify_verb
+
+    verify_verb(out, json_=json_)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from functools import lru_cache
 from slmbatch.chat import Capabilities, Completion, Request, Usage
 from slmbatch.confidence.gate import doubtful
 from slmbatch.heads.fields.agree import letters
-from slmbatch.run.checked import FORCED, FieldChecks
+from slmbatch.run.checked import NOT_FOUND, FieldChecks
 from slmbatch.run.fields import FieldReader
 from slmbatch.run.passages import passages
 from slmbatch.run.repairing import CheckedFields
@@ -139,9 +139,9 @@ class Fieldwise:
 def _refuted(leaves: Sequence[Leaf], asked: Sequence[str]) -> Iterator[str]:
     """Yield what was read and can't be: each is in the wrong format, or stands nowhere in the document."""
     for leaf in leaves:
-        problems = [problem for problem in leaf.problems if problem != FORCED]
-        if problems and leaf.raw and _within(leaf.path, asked):
-            yield f"{leaf.path} isn't {leaf.raw!r}: {problems[0]}"[:NOTE]
+        refuted = leaf.value is None or NOT_FOUND in leaf.problems
+        if refuted and leaf.problems and leaf.raw and _within(leaf.path, asked):
+            yield f"{leaf.path} isn't {leaf.raw!r}: {leaf.problems[0]}"[:NOTE]
 
 
 def _agree(earlier: Leaf | None, found: Leaf) -> bool:

@@ -23,6 +23,7 @@ from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, tier_price
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.schema import Schema
 
 SECRETS = re.compile(r"--(api|hf)[-_](key|token)\b")  # among the arguments of vLLM
 DEFAULT_MODELS = {"classify": "head", "extract": "rules"}
@@ -65,6 +66,18 @@ class TierPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What a certified run promises: `target` of its rows as the last tier would have said, with certainty 1 - `delta`.
+
+    `seed` decides about ties and the sample.
+    """
+
+    target: Decimal
+    delta: Decimal
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Choices:
     """What the user chose on the command line; None where the configuration file or the default decides."""
 
@@ -78,6 +91,7 @@ class Choices:
     batch: bool = False
     batch_wait_h: float | None = None
     vllm_args: tuple[str, ...] = ()
+    promise: Promise | None = None
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -96,8 +110,15 @@ class Plan:
     threshold: float
     max_usd: Decimal | None = None
 
+    @property
+    def schema(self) -> Schema | None:
+        """What is extracted, None where the task is to classify."""
+        return self.task.schema if isinstance(self.task, ExtractTask) else None
+
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
+        promise = self.choices.promise
+        promised = {} if promise is None else {"target": f"{promise.target} {promise.delta} {promise.seed}"}
         return {
             "task": self.task.name,
             "labels or schema": sha256(self.task.fingerprint.encode()).hexdigest(),
@@ -105,9 +126,11 @@ class Plan:
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
             "encoding": self.reading.encoding,
+            "attachments": self.reading.attachments,
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
             **({"ask_whole": str(self.choices.whole)} if isinstance(self.task, ExtractTask) else {}),
+            **promised,
         }
 
 
@@ -149,6 +172,11 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
     for tier in tiers:
         if not tier.price.known:
             raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier))
+    if choices.promise is not None and len(tiers) == 1:
+        raise ConfigError(
+            "--target: there is only one tier: nobody to agree with.",
+            "Name the tier whose answers are the standard last, with --escalate.",
+        )
     return Plan(
         task=task,
         choices=choices,

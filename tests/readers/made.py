@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
-from PIL import Image, ImageDraw
-from pypdf import PdfWriter
+import docx
+from aspose.email_foss.msg import MapiMessage, PropertyId
+from PIL import Image, ImageDraw, ImageFont
+from pypdf import PdfReader, PdfWriter
 
 
 def text_pdf(pages: Sequence[str]) -> bytes:
@@ -49,12 +53,28 @@ def locked_pdf(password: str) -> bytes:
     return out.getvalue()
 
 
-def scanned_pdf(count: int = 1) -> bytes:
+def scanned_pdf(count: int = 1, text: str = "Invoice 7") -> bytes:
     pages = [Image.new("L", (300, 400), 255) for _ in range(count)]
     for page in pages:
-        ImageDraw.Draw(page).text((20, 20), "Invoice 7", fill=0)
+        ImageDraw.Draw(page).text((20, 20), text, fill=0, font=ImageFont.load_default(30))
     out = io.BytesIO()
     pages[0].save(out, format="PDF", save_all=True, append_images=pages[1:])
+    return out.getvalue()
+
+
+def picture() -> bytes:
+    page, out = Image.new("L", (300, 100), 255), io.BytesIO()
+    ImageDraw.Draw(page).text((20, 20), "Invoice 7", fill=0, font=ImageFont.load_default(30))
+    page.save(out, format="PNG")
+    return out.getvalue()
+
+
+def stamped_pdf(stamp: str) -> bytes:
+    """Write a scan with a text over it, such as scanners, archives and poor OCRs leave."""
+    page = PdfWriter(clone_from=io.BytesIO(scanned_pdf()))
+    page.pages[0].merge_page(PdfReader(io.BytesIO(placed_pdf([[(20, 100, stamp)]]))).pages[0])
+    out = io.BytesIO()
+    page.write(out)
     return out.getvalue()
 
 
@@ -76,3 +96,30 @@ def write(folder: Path, **files: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return folder
+
+
+def outlook(subject: str = "Grüße", body: str = "Hello Bob") -> MapiMessage:
+    """Make an Outlook mail that never was on the internet, with the sender and recipient of `mail`."""
+    message = MapiMessage.create(subject, body)
+    message.set_property(PropertyId.SENDER_NAME, "Ann")
+    message.set_property(PropertyId.SENDER_EMAIL_ADDRESS, "ann@example.com")
+    message.set_property(PropertyId.MESSAGE_DELIVERY_TIME, dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC))
+    message.add_recipient("bob@example.com")
+    return message
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def word(*paragraphs: str) -> bytes:
+    document = docx.Document()
+    for text in paragraphs:
+        document.add_paragraph(text)
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
