@@ -13,7 +13,7 @@ from typing import Protocol
 
 from slmbatch.checks.rules import Rule, compile_rule
 from slmbatch.checks.values import parse_value
-from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR
+from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, measure, told_twice
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field, Group, Node
 from slmbatch.types import Answer, Grounded, Grounding, Kind, Leaf, Scalar
@@ -53,17 +53,21 @@ class FieldChecks:
         self._rules = compile_rules(task)
 
     def answer(self, found: Found, problems: Iterable[str] = ()) -> Answer:
-        """Return all fields of the schema in its order, checked; `problems` are known ones of the whole row."""
+        """Return all fields of the schema in its order, checked; `problems` are known ones of the whole row.
+
+        Its score is the least of those leaves that one source alone tells: the others are trusted for being told twice.
+        """
         leaves: list[Leaf] = []
         noted = list(problems)
         self._walk(self._root, "", found, (leaves, noted))
         noted += [f"{leaf.path}: {problem}" for leaf in leaves for problem in leaf.problems if _blocks(leaf, problem)]
+        once = leaves if told_twice(leaves) else [leaf for leaf in leaves if not leaf.told_twice]
         return Answer(
             leaves=tuple(leaves),
-            score=_row(leaves, lambda leaf: leaf.score),
+            score=_row(once, measure),
             confidence=_row(leaves, lambda leaf: leaf.confidence),
-            problems=(*noted, *_broken(self._rules, leaves, "error")),
-            warnings=tuple(_broken(self._rules, leaves, "warning")),
+            problems=(*noted, *_said(self.broken(leaves))),
+            warnings=_said(_broken(self._rules, leaves, "warning")),
         )
 
     def checked(self, leaves: Sequence[Leaf], problems: Iterable[str] = ()) -> Answer:
@@ -77,6 +81,10 @@ class FieldChecks:
         if unknown:
             raise ValueError(f"the schema has no field {min(unknown)}")
         return answer
+
+    def broken(self, leaves: Sequence[Leaf]) -> list[Rule]:
+        """Return the rules of level error that these leaves break."""
+        return _broken(self._rules, leaves, "error")
 
     def _walk(self, node: Node, path: str, found: Found, told: tuple[list[Leaf], list[str]]) -> None:
         leaves, problems = told
@@ -171,12 +179,12 @@ def _blocks(leaf: Leaf, problem: str) -> bool:
     return leaf.required or problem != NOT_FOUND
 
 
-def _row(leaves: Sequence[Leaf], measure: Callable[[Leaf], float | None]) -> float | None:
+def _row(leaves: Sequence[Leaf], of: Callable[[Leaf], float | None]) -> float | None:
     """The least of the required leaves; without required ones, of those that have a value; else of all."""
     for chosen in (
-        [measure(leaf) for leaf in leaves if leaf.required],
-        [measure(leaf) for leaf in leaves if leaf.value is not None],
-        [measure(leaf) for leaf in leaves],
+        [of(leaf) for leaf in leaves if leaf.required],
+        [of(leaf) for leaf in leaves if leaf.value is not None],
+        [of(leaf) for leaf in leaves],
     ):
         known = [one for one in chosen if one is not None]
         if chosen:
@@ -184,8 +192,8 @@ def _row(leaves: Sequence[Leaf], measure: Callable[[Leaf], float | None]) -> flo
     return None
 
 
-def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[str]:
-    """The rules of this level that the values break; a rule that lacks a value says nothing."""
+def rule_values(leaves: Sequence[Leaf]) -> dict[str, Scalar | list[Scalar | None] | None]:
+    """Return the values as rules name them: those of a list's field together, in order."""
     values: dict[str, Scalar | list[Scalar | None] | None] = {}
     for leaf in leaves:
         if "[" not in leaf.path:
@@ -194,8 +202,14 @@ def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[s
         listed = values.setdefault(re.sub(r"\[\d+\]", "", leaf.path), [])
         assert isinstance(listed, list)
         listed.append(leaf.value)
-    return [
-        f"rule {rule.id} is broken: {rule.expression}"
-        for rule in rules
-        if rule.level == level and rule.check(values) is False
-    ]
+    return values
+
+
+def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[Rule]:
+    """The rules of this level that the values break; a rule that lacks a value says nothing."""
+    values = rule_values(leaves)
+    return [rule for rule in rules if rule.level == level and rule.check(values) is False]
+
+
+def _said(rules: Iterable[Rule]) -> tuple[str, ...]:
+    return tuple(f"rule {rule.id} is broken: {rule.expression}" for rule in rules)
