@@ -43,6 +43,7 @@ _STREET, _CONTACT, _DOCUMENT, _PLACE, _FORM, _FIRST_FORM = (1 << bit for bit in 
 _LISTS = {
     _STREET: STREETS, _CONTACT: CONTACTS, _DOCUMENT: DOCUMENTS, _PLACE: PLACES, _FORM: FORMS, _FIRST_FORM: {"co"}
 }  # fmt: skip
+_KINDS = {word: sum(bit for bit, words in _LISTS.items() if word in words) for word in set().union(*_LISTS.values())}
 Numbers = npt.NDArray[np.int64]
 KNOWN_TEXTS = 4096  # that are kept: documents of one sender have most of their lines in common
 _BEYOND = 4  # rows of nothing after the last
@@ -87,7 +88,7 @@ _COLUMNS = {name: index for index, name in enumerate(Row._fields)}
 @lru_cache(maxsize=16 * KNOWN_TEXTS)
 def _word_kinds(word: str) -> int:
     """Return which lists a word in lower case is in, as bits."""
-    kinds = sum(bit for bit, words in _LISTS.items() if word in words)
+    kinds = _KINDS.get(word, 0)
     return kinds | _STREET if word.endswith(_STREET_ENDS) else kinds
 
 
