@@ -34,7 +34,8 @@ class Document:
     """One unit of input.
 
     `source` is the file as the user can find it, `row` the row number in a table (from 0). `problem` is set when
-    nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text.
+    nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text. `xml` is
+    the e-invoice that came in the document or beside it.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Document:
     pages: tuple[Page, ...]
     problem: str | None = None
     cut: bool = False
+    xml: bytes | None = None
 
     @property
     def text(self) -> str:
@@ -61,6 +63,8 @@ class Document:
         for note in (self.problem, *self.notes()):
             if note is not None:
                 digest.update(b"\0note\0" + note.encode("utf-8", "surrogatepass"))
+        if self.xml is not None:
+            digest.update(b"\0xml\0" + self.xml)
         return digest.digest()
 
 
@@ -86,21 +90,29 @@ class Kind(StrEnum):
 
 
 class Grounded(StrEnum):
-    """Whether a value stands in the document: as written, in another spelling of the same value, or not at all."""
+    """Whether a value stands in the document: as written, in another spelling of the same value, or not at all.
+
+    XML: it was read from the document's XML, wherever else it stands.
+    """
 
     EXACT = "exact"
     NORMALISED = "normalised"
+    XML = "xml"
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """Where a value was found. `page` counts from 1; `start` and `end` are characters within that page's text."""
+    """Where a value was found. `page` counts from 1; `start` and `end` are characters within that page's text.
+
+    `xml_path` leads to the element of the XML that it was read from, by names without namespaces.
+    """
 
     found: Grounded
     page: int | None = None
     start: int | None = None
     end: int | None = None
+    xml_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from xml.etree.ElementTree import Element
 
 from slmbatch.einvoice.terms import GROUPS, LINE_STATUS, LINES, TERMS, Term
-from slmbatch.einvoice.tree import XmlError, find_all, local, parse_xml
+from slmbatch.einvoice.tree import find_all, local, parse_xml
 
 Syntax: TypeAlias = Literal["cii", "ubl"]
 ROOTS: Mapping[str, Syntax] = MappingProxyType(
@@ -91,14 +91,6 @@ def _billed(line: Statements) -> bool:
     """Whether it is a line of the invoice, and not a subtotal or a text between them."""
     status = line.get(LINE_STATUS)
     return ("BT-131" in line or "BT-153" in line) and (status is None or status.text not in _NOT_BILLED)
-
-
-def is_einvoice(content: bytes) -> bool:
-    """Tell whether this is the XML of an e-invoice; whatever can't be read isn't."""
-    try:
-        return syntax_of(parse_xml(content)) is not None
-    except XmlError:
-        return False
 
 
 def _statements(root: Element, where: str, syntax: Syntax, group: str | None, *, currency: str | None) -> Statements:

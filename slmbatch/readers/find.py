@@ -51,9 +51,20 @@ def find(inputs: Sequence[str]) -> Found:
     skipped.sort()
     if not readable:
         raise InputError(_nothing_readable(inputs, skipped), f"files that can be read end in {' '.join(KINDS)}")
+    beside = _beside([match.path for match in readable])
+    readable = [match for match in readable if match.path not in beside.values()]
     named = zip(readable, _unique_names(readable), strict=True)
-    sources = (Source(match.path, name, KINDS[match.path.suffix.lower()]) for match, name in named)
+    sources = (
+        Source(match.path, name, KINDS[match.path.suffix.lower()], beside.get(match.path)) for match, name in named
+    )
     return Found(tuple(sources), tuple(skipped))
+
+
+def _beside(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Pair PDFs with the XML files of the same path but for the suffix: the e-invoice that belongs to the picture."""
+    xmls = {path.with_suffix(""): path for path in paths if KINDS[path.suffix.lower()] == "xml"}
+    pdfs = {path.with_suffix(""): path for path in paths if KINDS[path.suffix.lower()] == "pdf"}
+    return {pdf: xmls[stem] for stem, pdf in pdfs.items() if stem in xmls}
 
 
 def _matches(given: str) -> Iterator[_Match]:

@@ -11,17 +11,20 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbatch.readers.layout import laid_out
 from slmbatch.readers.sources import MAX_CHARS, Reading
+from slmbatch.readers.xml import with_xml
 from slmbatch.types import Page
 
 if TYPE_CHECKING:
     import pypdf
     import pypdfium2
 
+MAX_ATTACHMENTS = 100
 SCANNED = "no text layer (scanned page)"
 _PASSWORD = "the PDF is password-protected; remove the password (for example with qpdf --decrypt) and run again"  # noqa: S105  a message
 # PDFium leaves U+FFFE where it joined a word that was hyphenated over two lines.
@@ -42,7 +45,21 @@ def read_pdf(content: Path | bytes) -> Reading:
     except UnicodeEncodeError:  # a file name PDFium has no way to open
         return _read_with_pypdf(content)
     with closing(document):
-        return _gather(_pages(document))
+        return with_xml(_gather(_pages(document)), _attached_xml(document))
+
+
+def _attached_xml(document: pypdfium2.PdfDocument) -> Iterator[tuple[str, bytes]]:
+    """Yield the attached XML files by name; the size is looked at before the content is copied."""
+    import pypdfium2
+
+    for index in range(min(document.count_attachments(), MAX_ATTACHMENTS)):
+        try:
+            attachment = document.get_attachment(index)
+            name = attachment.get_name()
+            if name.lower().endswith(".xml"):
+                yield name, bytes(attachment.get_data())
+        except pypdfium2.PdfiumError:  # one that is damaged; the pages are still worth reading
+            continue
 
 
 def page_text(page: pypdfium2.PdfPage, number: int) -> Page:
@@ -103,11 +120,18 @@ def _read_with_pypdf(content: Path | bytes) -> Reading:
             reader = pypdf.PdfReader(stream)
             if reader.is_encrypted and not reader.decrypt(""):
                 return Reading(problem=_PASSWORD)
-            return _gather(pages(reader))
+            return with_xml(_gather(pages(reader)), _xml_in(reader))
     except damaged as error:
         if b"%PDF-" not in start:
             return Reading(problem="not a PDF: the file doesn't start as one")
         return Reading(problem=f"the PDF is damaged, or of a kind that can't be read ({error})")
+
+
+def _xml_in(reader: pypdf.PdfReader) -> Iterator[tuple[str, bytes]]:
+    """Yield the attached XML files by name, as pypdf finds them."""
+    for name in islice(reader.attachments, MAX_ATTACHMENTS):
+        if name.lower().endswith(".xml"):
+            yield name, reader.attachments[name][0]
 
 
 def _pypdf_errors() -> tuple[type[Exception], ...]:

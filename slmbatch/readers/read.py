@@ -18,6 +18,7 @@ from slmbatch.readers.pdf import read_pdf
 from slmbatch.readers.pool import Pool
 from slmbatch.readers.sources import TABLES, Found, Reading, ReadOptions, Source
 from slmbatch.readers.texts import check_encoding, read_text
+from slmbatch.readers.xml import read_xml, with_xml_beside
 from slmbatch.types import Document
 
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
@@ -55,7 +56,9 @@ def read_file(source: Source, options: ReadOptions) -> Document:
 
 def _reading(source: Source, options: ReadOptions) -> Reading:
     if source.kind == "pdf":
-        return read_pdf(source.path)
+        return with_xml_beside(read_pdf(source.path), source.beside)
+    if source.kind == "xml":
+        return read_xml(source.path)
     if source.kind == "mail":
         return read_mail(source.path)
     if source.kind == "html":
@@ -64,7 +67,7 @@ def _reading(source: Source, options: ReadOptions) -> Reading:
 
 
 def _document(source: Source, reading: Reading) -> Document:
-    return Document(source.name, str(source.path), None, reading.pages, reading.problem, reading.cut)
+    return Document(source.name, str(source.path), None, reading.pages, reading.problem, reading.cut, reading.xml)
 
 
 def _batches(found: Found, options: ReadOptions, tables: dict[Source, Table]) -> Generator[list[Document], None, None]:

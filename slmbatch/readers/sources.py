@@ -32,6 +32,7 @@ KINDS = {
     ".htm": "html",
     ".eml": "mail",
     ".pdf": "pdf",
+    ".xml": "xml",
 }
 TABLES = frozenset({"parquet", "csv", "jsonl"})
 
@@ -53,11 +54,15 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read. `name` is unique within a run and independent of where the input folder lies."""
+    """One file to read. `name` is unique within a run and independent of where the input folder lies.
+
+    `beside` is the XML file that belongs to a PDF: the same path but for the suffix.
+    """
 
     path: Path
     name: str
     kind: str
+    beside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one file gave: pages, or the problem that there are none."""
+    """What one file gave: pages, or the problem that there are none; and the e-invoice in it."""
 
     pages: tuple[Page, ...] = ()
     problem: str | None = None
     cut: bool = False
+    xml: bytes | None = None
 
 
 def clip(text: str) -> Reading:

@@ -51,8 +51,13 @@ class HeadTier:
     def concurrency(self) -> int:
         return BATCHES * BATCH
 
-    async def attempt(self, document: Document) -> Attempt:
-        """Answer one document. Raises what loading the head raised, for every document that waited for it."""
+    async def attempt(self, document: Document) -> Attempt | None:
+        """Answer one document; None if it carries no e-invoice for a tier that answers from these.
+
+        Raises what loading the head raised, for every document that waited for it.
+        """
+        if self.plan.embedded and document.xml is None:
+            return None
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((document, future))
         if self._worker is None or self._worker.done():
@@ -114,6 +119,8 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedde
     `embedder` is the sentence model where it's loaded already. Raises ConfigError for a head that doesn't fit the task,
     ModelError for a folder that is no head.
     """
+    if plan.embedded:
+        return _embedded_head(task)
     where = plan.spec.model
     stored = load_head(Path(where).expanduser()) if where else None
     if isinstance(task, ExtractTask):
@@ -121,6 +128,15 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedde
     if plan.spec.engine == "rules":
         raise ConfigError("rules: they find fields, and can't classify.", "Leave --model out, or give head:FOLDER.")
     return _text_head(plan, task, stored, embed=lambda: embedder or sentence_model(plan.settings, download=download))
+
+
+def _embedded_head(task: Task) -> Callable[[], Head]:
+    from slmbatch.heads.embedded_xml import EmbeddedXml
+
+    if not isinstance(task, ExtractTask):
+        raise ConfigError("embedded-xml: it finds fields, and can't classify.", "Leave it out.")
+    head = CheckedHead(EmbeddedXml(task.schema), task)
+    return lambda: head
 
 
 def _text_head(
@@ -170,8 +186,11 @@ class CheckedHead:
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         """Answer, check, and take the row's confidence for its score."""
-        checked = [self._checks.checked(answer.leaves, answer.problems) for answer in self._head.answer(documents)]
-        return [replace(answer, score=answer.confidence) for answer in checked]
+        return [self._checked(answer) for answer in self._head.answer(documents)]
+
+    def _checked(self, told: Answer) -> Answer:
+        answer = self._checks.checked(told.leaves, told.problems)
+        return replace(answer, score=answer.confidence, warnings=(*told.warnings, *answer.warnings))
 
 
 def sentence_model(settings: EngineSettings, *, download: bool) -> Embedder:

@@ -13,7 +13,7 @@ from slmbatch.confidence.gate import DEFAULT_THRESHOLD
 from slmbatch.engines.batches import endpoint_of
 from slmbatch.engines.capabilities import model_of
 from slmbatch.engines.loaders import LOCAL, known_engine
-from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
+from slmbatch.engines.settings import EMBEDDED, EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price, Rates
 from slmbatch.readers import Found, ReadOptions, find
@@ -58,6 +58,11 @@ class TierPlan:
     @property
     def name(self) -> str:
         return str(self.spec)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it answers from e-invoices, and so only documents that carry one."""
+        return self.spec.engine == EMBEDDED
 
     @property
     def local(self) -> bool:
@@ -134,6 +139,8 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         batching=Batching(choices.batch, choices.batch_wait_h),
         vllm_args=choices.vllm_args,
     )
+    if isinstance(task, ExtractTask) and task.schema.terms and not any(tier.embedded for tier in tiers):
+        tiers = (_embedded(), *tiers)
     if choices.batch and not any(tier.batched for tier in tiers):
         raise ConfigError(
             "--batch: no tier is known to have a batch endpoint.",
@@ -154,6 +161,12 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
     )
+
+
+def _embedded() -> TierPlan:
+    """The tier that goes before all others where the schema names business terms: it costs nothing."""
+    spec = parse_spec(EMBEDDED)
+    return TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {}))
 
 
 def blind(tier: TierPlan) -> bool:

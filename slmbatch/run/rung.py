@@ -26,8 +26,11 @@ class Rung(Protocol):
     async def start(self) -> None:
         """Begin before a document asks for it."""
 
-    async def attempt(self, document: Document) -> Attempt:
-        """Try one document. What fails for this document only is an attempt with an error, not an exception."""
+    async def attempt(self, document: Document) -> Attempt | None:
+        """Try one document; None if there is nothing in it for this tier.
+
+        What fails for this document only is an attempt with an error, not an exception.
+        """
 
     async def close(self) -> None: ...
 

@@ -42,6 +42,7 @@ LEAF = pa.struct(
         "page": pa.int32(),
         "start": pa.int32(),
         "end": pa.int32(),
+        "xml_path": pa.string(),
         "required": pa.bool_(),
         "problems": pa.list_(pa.string()),
     }
@@ -64,7 +65,7 @@ PART = pa.schema(
         "leaves": pa.list_(LEAF),
         "attempts": pa.list_(ATTEMPT),
     },
-    metadata={"slmbatch.part": "3"},
+    metadata={"slmbatch.part": "4"},
 )
 
 
@@ -122,6 +123,7 @@ def _leaf(leaf: Leaf) -> Record:
         "page": leaf.grounding.page,
         "start": leaf.grounding.start,
         "end": leaf.grounding.end,
+        "xml_path": leaf.grounding.xml_path,
         "required": leaf.required,
         "problems": leaf.problems,
     }

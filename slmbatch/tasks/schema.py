@@ -90,6 +90,11 @@ class Schema:
         """Yield every leaf with its path; list members are written `line_items[].amount`."""
         yield from _walk(self.root, "")
 
+    @property
+    def terms(self) -> dict[str, str]:
+        """The business terms of EN 16931 that leaves are, by the leaf's path."""
+        return {path: field.hint.term for path, field in self.fields() if field.hint and field.hint.term}
+
 
 def _walk(node: Node, path: str) -> Iterator[tuple[str, Field]]:
     if isinstance(node, Field):
