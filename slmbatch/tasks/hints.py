@@ -5,7 +5,6 @@ Knows no document. A leaf without hints gets them from its format, its name and 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,9 +117,8 @@ def _check_term(term: str | None, *, lists: int, place: str) -> None:
     if term is None:
         return
     if term not in TERMS:
-        near = difflib.get_close_matches(term, TERMS, n=1)
-        hint = f"Did you mean {near[0]} ({TERMS[near[0]].name})? " if near else ""
-        raise TaskError(f"{place}.en16931: {term!r} is no known business term.", f"{hint}Known: {', '.join(TERMS)}.")
+        known = ", ".join(f"{one.id} ({one.name})" for one in TERMS.values())
+        raise TaskError(f"{place}.en16931: {term!r} is no known business term.", f"Known: {known}.")
     if TERMS[term].group is None and lists:
         raise TaskError(f"{place}.en16931: an invoice has {term} once.", "Take the leaf out of the list.")
     if TERMS[term].group is not None and lists != 1:

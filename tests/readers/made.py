@@ -76,3 +76,13 @@ def write(folder: Path, **files: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return folder
+
+
+def pdf_with(files: dict[str, bytes], pages: Sequence[str]) -> bytes:
+    """Write a PDF as `text_pdf` does, with files attached."""
+    writer = PdfWriter(clone_from=io.BytesIO(text_pdf(pages)))
+    for name, content in files.items():
+        writer.add_attachment(name, content)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
