@@ -71,10 +71,9 @@ def read_einvoice(content: bytes) -> EInvoice | None:
     if syntax is None:
         return None
     top = f"/{local(root)}"
-    header = _statements(root, top, syntax, None, currency=None)
-    currency = header["BT-5"].text if "BT-5" in header else None
-    if currency is not None:
-        header = _statements(root, top, syntax, None, currency=currency)
+    stated = _stated(root, top, _paths(TERMS["BT-5"], syntax), None)
+    currency = None if stated is None else stated.text
+    header = _statements(root, top, syntax, None, currency=currency)
     profile = next((_text(one) for one, _ in find_all(root, _PROFILE[syntax], where=top)), "")
     groups = {
         group: [
