@@ -5,6 +5,7 @@ What people would look at in the document's text is looked for there, and told w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -21,7 +22,9 @@ from slmbatch.types import Answer, Document, Grounded, Grounding, Kind, Leaf
 # Number, date, account and total: what nearly every true invoice prints. Others are printed less surely or otherwise.
 PRINTED = ("BT-1", "BT-2", "BT-84", "BT-112")
 CERTAIN = 1.0  # the XML is the invoice: there is nothing to be unsure of
+NUMBERS = (Kind.DECIMAL, Kind.INTEGER)
 MAX_NAMED = 5
+_XSD_TAIL = re.compile(r"(\.\d\d\d*?)0+$|\.$")  # zeros that say nothing, and a point that XML Schema allows
 
 
 class EmbeddedXml:
@@ -92,7 +95,8 @@ def _check_lists(terms: dict[str, str]) -> None:
 
 
 def _leaf(path: str, field: Field, stated: Stated, index: TextIndex) -> Leaf:
-    value = parse_value(stated.text, field.kind, literal=field.kind in (Kind.DECIMAL, Kind.INTEGER))
+    text = _XSD_TAIL.sub(r"\1", stated.text) if field.kind in NUMBERS else stated.text
+    value = parse_value(text, field.kind, literal=field.kind in NUMBERS)
     if value is None:
         return Leaf(path, None, stated.text, grounding=Grounding(Grounded.XML, xml_path=stated.path))
     printed = index.find(stated.text, value, field.kind)
