@@ -5,6 +5,7 @@ PDFium isn't thread-safe and can crash, so this runs in worker processes (see po
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
 import struct
@@ -15,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbatch.einvoice.tree import MAX_XML_BYTES
 from slmbatch.readers.layout import laid_out
 from slmbatch.readers.sources import MAX_CHARS, Reading
 from slmbatch.readers.xml import with_xml
@@ -49,15 +51,19 @@ def read_pdf(content: Path | bytes) -> Reading:
 
 
 def _attached_xml(document: pypdfium2.PdfDocument) -> Iterator[tuple[str, bytes]]:
-    """Yield the attached XML files by name; the size is looked at before the content is copied."""
+    """Yield the attached XML files by name; one that is too large is as many zeros, and so refused without a copy."""
     import pypdfium2
+    from pypdfium2 import raw
 
     for index in range(min(document.count_attachments(), MAX_ATTACHMENTS)):
         try:
             attachment = document.get_attachment(index)
             name = attachment.get_name()
-            if name.lower().endswith(".xml"):
-                yield name, bytes(attachment.get_data())
+            if not name.lower().endswith(".xml"):
+                continue
+            size = ctypes.c_ulong()
+            raw.FPDFAttachment_GetFile(attachment, None, 0, size)
+            yield name, bytes(MAX_XML_BYTES + 1 if size.value > MAX_XML_BYTES else attachment.get_data())
         except pypdfium2.PdfiumError:  # one that is damaged; the pages are still worth reading
             continue
 
@@ -127,11 +133,13 @@ def _read_with_pypdf(content: Path | bytes) -> Reading:
         return Reading(problem=f"the PDF is damaged, or of a kind that can't be read ({error})")
 
 
-def _xml_in(reader: pypdf.PdfReader) -> Iterator[tuple[str, bytes]]:
-    """Yield the attached XML files by name, as pypdf finds them."""
-    for name in islice(reader.attachments, MAX_ATTACHMENTS):
-        if name.lower().endswith(".xml"):
-            yield name, reader.attachments[name][0]
+def _xml_in(reader: pypdf.PdfReader) -> list[tuple[str, bytes]]:
+    """Return the attached XML files by name as pypdf finds them, none where their list is damaged."""
+    try:
+        named = [name for name in islice(reader.attachments, MAX_ATTACHMENTS) if name.lower().endswith(".xml")]
+        return [(name, reader.attachments[name][0]) for name in named]
+    except _pypdf_errors():
+        return []
 
 
 def _pypdf_errors() -> tuple[type[Exception], ...]:
