@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-out
 VLLM   ?= .venv-vllm
 
-.PHONY: help demo demo-classify demo-extract test test-vllm check bench clean
+.PHONY: help demo demo-classify demo-extract test test-vllm check bench bench-certificates clean
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -54,6 +54,11 @@ check: $(VENV)/.installed  ## lint and types
 bench: $(VENV)/.installed  ## orchestration against a bare HTTP loop, and the embedded engine against itself
 	$(BIN)/python benchmarks/orchestration.py
 	$(BIN)/python benchmarks/embedded.py
+
+bench-certificates: $(VENV)/.installed  ## certificates against other methods, on recorded answers (RECORDED=FOLDER)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python benchmarks/certificates.py $(RECORDED)
+	$(BIN)/python benchmarks/three_tiers.py $(RECORDED)
 
 clean:  ## remove what make has made
 	rm -rf $(VENV) $(VLLM) $(OUT) .pytest_cache .mypy_cache .ruff_cache

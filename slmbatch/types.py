@@ -34,8 +34,8 @@ class Document:
     """One unit of input.
 
     `source` is the file as the user can find it, `row` the row number in a table (from 0). `problem` is set when
-    nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text. `xml` is
-    the e-invoice that came in the document or beside it.
+    nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text. `parent`
+    is the id of the mail that it was attached to, `xml` the e-invoice that came in the document or beside it.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Document:
     pages: tuple[Page, ...]
     problem: str | None = None
     cut: bool = False
+    parent: str | None = None
     xml: bytes | None = None
 
     @property

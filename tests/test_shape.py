@@ -15,7 +15,7 @@ PACKAGE = ROOT / "slmbatch"
 FLOORS = {
     "chat": 0, "__init__": 0,
     "errors": 0.5, "types": 0.5, "einvoice": 0.7,  # a failed request and an attempt carry the tokens they used
-    "tasks": 1, "checks": 1, "confidence": 1, "money": 1,
+    "tasks": 1, "checks": 1, "confidence": 1, "certificates": 1, "money": 1,
     "heads": 1.5,  # built from tasks and checks
     "readers": 2, "engines": 2, "store": 2,
     "run": 3, "report": 3, "evaluate": 3,
@@ -23,6 +23,7 @@ FLOORS = {
 }  # fmt: skip
 LONGEST_FILE, LONGEST_FUNCTION, MOST_PARAMETERS = 260, 45, 7
 HEAVY = ("aiohttp", "numpy", "pyarrow", "polars", "pydantic", "rich", "xllamacpp", "pypdf", "pypdfium2", "dateparser")
+HEAVY += ("docx", "olefile", "openpyxl", "pptx")
 
 
 def room(module: str) -> str:

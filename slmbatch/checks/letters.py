@@ -9,6 +9,7 @@ from functools import lru_cache
 SHORT = 8  # characters; up to here one text stands inside a longer word too easily by chance
 
 _DIGITS = re.compile(r"\d+")
+_OTHERS = re.compile(r"[\W_]+")
 
 
 class Letters:
@@ -36,6 +37,11 @@ class Letters:
                 return start, end
             at = self._letters.find(letters, at + 1)
         return None
+
+
+def plain(text: str) -> str:
+    """Return the letters and digits of a text, without case: two spellings of the same name are equal in it."""
+    return _OTHERS.sub("", text.casefold())
 
 
 def find_verbatim(text: str, needle: str) -> tuple[int, int] | None:

@@ -22,12 +22,17 @@ class Flags:
     threshold: o.Threshold = None
     max_usd: o.MaxUsd = None
     price: o.Prices = None
+    target: o.Target = None
+    delta: o.Delta = "0.1"
+    seed: o.Seed = 0
+    yes: o.Yes = False
     batch: o.Batch = False
     batch_wait: o.BatchWait = None
     vllm_arg: o.VllmArgs = None
     text_column: o.TextColumn = None
     id_column: o.IdColumn = None
     encoding: o.Encoding = "utf-8"
+    attachments: o.Apart = None
     limit: o.Limit = None
     workers: o.Workers = None
     dry_run: o.DryRun = False

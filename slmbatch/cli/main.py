@@ -103,6 +103,7 @@ def train(  # noqa: PLR0917
     multi_label: Annotated[bool, typer.Option("--multi-label", help="A text may have several labels: a|b.")] = False,
     id_column: o.IdColumn = None,
     encoding: o.Encoding = "utf-8",
+    attachments: o.Apart = None,
     limit: o.Limit = None,
     workers: o.Workers = None,
     embeddings: Annotated[str | None, typer.Option("--embeddings", help="Folder of another sentence model.")] = None,
@@ -116,7 +117,7 @@ def train(  # noqa: PLR0917
     from slmbatch.cli import train as verbs
     from slmbatch.run.train import Training
 
-    reading = o.reading(text_column, id_column, encoding, limit, workers)
+    reading = o.reading(text_column, id_column, encoding, limit, workers, attachments, fields=schema is not None)
     if schema is not None:
         card = verbs.train_on_fields(tuple(inputs), out, schema, gold, reading, overwrite=overwrite)
     else:
@@ -145,6 +146,7 @@ def label(  # noqa: PLR0917
     text_column: o.TextColumn = None,
     id_column: o.IdColumn = None,
     encoding: o.Encoding = "utf-8",
+    attachments: o.Apart = None,
     limit: o.Limit = None,
     workers: o.Workers = None,
     quiet: o.Quiet = False,
@@ -163,7 +165,7 @@ def label(  # noqa: PLR0917
         task=ClassifyTask(load_labels(labels)),
         count=count,
         out=out,
-        reading=o.reading(text_column, id_column, encoding, limit, workers),
+        reading=o.reading(text_column, id_column, encoding, limit, workers, attachments),
         model=model,
         overwrite=overwrite,
         download=not no_download,
@@ -186,6 +188,18 @@ def report(  # noqa: PLR0917
     from slmbatch.cli.report import ReportFlags, report_verb
 
     report_verb(out, ReportFlags(gold, volume, compare_to, price or [], html, json_))
+
+
+@app.command()
+def verify(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run with a certificate.")],
+    json_: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Work a run's certificate out again from its files, asking no model; exit with 3 if anything differs."""
+    from slmbatch.cli.certify import verify_verb
+
+    verify_verb(out, json_=json_)
 
 
 @app.command()

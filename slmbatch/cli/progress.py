@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import typer
@@ -41,6 +43,16 @@ class Progress:
             self._live.console.print(text, markup=False, highlight=False)
         else:
             typer.echo(text, err=True)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to a question."""
+        if self._live is None:
+            yield
+            return
+        self._live.stop()
+        yield
+        self._live.start()
 
     def show(self, counts: Counts) -> None:
         if self._live is not None:

@@ -21,13 +21,14 @@ from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.run.answers import Task
 from slmbatch.run.config import ConfigFile, load_config
 from slmbatch.run.execute import execute
-from slmbatch.run.plan import Choices, Plan, blind, make_plan
+from slmbatch.run.plan import Choices, Plan, Promise, blind, make_plan
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.ledger import totals
 from slmbatch.store.manifest import run_id
 from slmbatch.store.parts import part_paths
 from slmbatch.store.sessions import spent
 from slmbatch.tasks.classify import ClassifyTask
+from slmbatch.tasks.extract import ExtractTask
 
 if TYPE_CHECKING:  # polars comes with them: it's loaded when the engines' memory has been given back
     from slmbatch.report.summary import Summary
@@ -46,7 +47,15 @@ def run_verb(task: Task, flags: Flags) -> None:
         task,
         _choices(flags),
         config,
-        reading(flags.text_column, flags.id_column, flags.encoding, flags.limit, flags.workers),
+        reading(
+            flags.text_column,
+            flags.id_column,
+            flags.encoding,
+            flags.limit,
+            flags.workers,
+            flags.attachments,
+            fields=isinstance(task, ExtractTask),
+        ),
     )
     if not flags.quiet:
         _warn(plan, config)
@@ -60,9 +69,15 @@ def run_verb(task: Task, flags: Flags) -> None:
         estimate_verb(plan, flags)
         return
     with RunFolder(plan.choices.out).claimed() as folder:
-        with Progress(quiet=flags.quiet) as progress:
-            counts = execute(plan, folder, watch=progress.show)
-        summary = _report(plan, folder, resumed=counts.resumed)
+        if plan.choices.promise is None:
+            with Progress(quiet=flags.quiet) as progress:
+                counts = execute(plan, folder, watch=progress.show)
+            summary = _report(plan, folder, resumed=counts.resumed)
+        else:
+            from slmbatch.cli.certify import run_certified, told
+
+            outcome = run_certified(plan, folder, flags)
+            summary = _report(plan, folder, resumed=outcome.counts.resumed, certificate=told(outcome))
     if flags.json_:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     elif not flags.quiet:
@@ -105,10 +120,30 @@ def _choices(flags: Flags) -> Choices:
         batch=flags.batch,
         batch_wait_h=flags.batch_wait,
         vllm_args=tuple(flags.vllm_arg or ()),
+        promise=_promise(flags),
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
     )
+
+
+def _promise(flags: Flags) -> Promise | None:
+    if flags.target is None:
+        return None
+    target = _share("--target", flags.target, least=Decimal("0.5"))
+    return Promise(target, _share("--delta", flags.delta, least=Decimal(0)), flags.seed)
+
+
+def _share(flag: str, text: str, *, least: Decimal) -> Decimal:
+    try:
+        share = Decimal(text)
+    except InvalidOperation:
+        share = Decimal(-1)
+    if not (share.is_finite() and least < share < 1):
+        raise ConfigError(
+            f"{flag} {text!r}: not a share between {least} and 1.", f"For example {flag} {'0.95' if least else '0.1'}."
+        )
+    return share
 
 
 def _amount(text: str | None) -> Decimal | None:
@@ -148,7 +183,7 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
         typer.echo(f"Warning: {len(skipped)} files of unknown type are skipped: {names}{more}.", err=True)
 
 
-def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
+def _report(plan: Plan, folder: RunFolder, *, resumed: int, certificate: dict[str, object] | None = None) -> Summary:
     sessions = spent(folder.sessions)
     costs = [
         TierCost(
@@ -172,6 +207,7 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int) -> Summary:
         "resumed_rows": resumed,
         "skipped_files": len(plan.found.skipped),
         "instruction_characters": len(plan.task.instructions),
+        "certificate": certificate,
     }
     from slmbatch.report.bill import unfinished
     from slmbatch.report.page import write_page

@@ -1,4 +1,4 @@
-"""Finds the files a run reads: files, folders and globs, each file once and under a name of its own.
+"""Finds the files a run reads: files, folders, globs and zip archives, each file once and under a name of its own.
 
 Looks at names only; whether a file can be read is found out later.
 """
@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from slmbatch.errors import InputError
-from slmbatch.readers.sources import KINDS, Found, Source
+from slmbatch.readers.archive import members
+from slmbatch.readers.sources import KINDS, Found, Source, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,30 @@ def find(inputs: Sequence[str]) -> Found:
         raise InputError(_nothing_readable(inputs, skipped), f"files that can be read end in {' '.join(KINDS)}")
     beside = _beside([match.path for match in readable])
     readable = [match for match in readable if match.path not in beside.values()]
-    named = zip(readable, _unique_names(readable), strict=True)
-    sources = (
-        Source(match.path, name, KINDS[match.path.suffix.lower()], beside.get(match.path)) for match, name in named
-    )
+    sources: list[Source] = []
+    for match, name in zip(readable, _unique_names(readable), strict=True):
+        kind = KINDS[match.path.suffix.lower()]
+        if kind == "zip":
+            inner, unknown = _in_archive(match.path, name)
+            sources += inner
+            skipped += unknown
+        else:
+            sources.append(Source(match.path, name, kind, beside=beside.get(match.path)))
+    if not sources:
+        raise InputError(_nothing_readable(inputs, skipped), f"files that can be read end in {' '.join(KINDS)}")
     return Found(tuple(sources), tuple(skipped))
+
+
+def _in_archive(path: Path, name: str) -> tuple[list[Source], list[Path]]:
+    """Find the files of an archive as if it were a folder; one that can't be listed, or is empty, is a file itself."""
+    try:
+        files = members(path)
+    except (Unreadable, OSError):  # why is said when it's read
+        files = []
+    if not files:
+        return [Source(path, name, "zip")], []
+    sources = [Source(path, f"{name}/{one.name}", one.kind, one.position) for one in files if one.kind is not None]
+    return sources, [path / one.name for one in files if one.kind is None]
 
 
 def _beside(paths: Sequence[Path]) -> dict[Path, Path]:

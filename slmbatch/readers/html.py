@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbatch.readers.sources import Reading, clip
+from slmbatch.readers.sources import Content, Reading, clip
 from slmbatch.readers.texts import decode, not_valid, read_start
 
 if TYPE_CHECKING:
@@ -44,9 +43,9 @@ _SPACES = re.compile(r"\s+")
 _GAP = re.compile(rf"[ \n{_ROW}{_CELL}]+")
 
 
-def read_html(path: Path, encoding: str) -> Reading:
+def read_html(content: Content, encoding: str) -> Reading:
     """Read an HTML file, encoded by its byte order mark, its own declaration, or else `encoding`. Raises OSError."""
-    data, whole = read_start(path, _MAX_BYTES)
+    data, whole = read_start(content, _MAX_BYTES)
     declared = _declared(data)
     try:
         markup = decode(data, declared or encoding, whole=whole)

@@ -9,16 +9,15 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from itertools import groupby, islice
 
+from slmbatch.readers.archive import read_member
 from slmbatch.readers.columns import BATCH_ROWS, Table
-from slmbatch.readers.html import read_html
 from slmbatch.readers.lines import open_csv, open_jsonl, read_csv, read_jsonl
-from slmbatch.readers.mail import read_mail
 from slmbatch.readers.parquet import open_parquet, parquet_rows, read_parquet
-from slmbatch.readers.pdf import read_pdf
 from slmbatch.readers.pool import Pool
-from slmbatch.readers.sources import TABLES, Found, Reading, ReadOptions, Source
-from slmbatch.readers.texts import check_encoding, read_text
-from slmbatch.readers.xml import read_xml, with_xml_beside
+from slmbatch.readers.sources import MAILS, TABLES, Content, Found, Reading, ReadOptions, Source, Unreadable
+from slmbatch.readers.texts import check_encoding
+from slmbatch.readers.unpack import Piece, unpack
+from slmbatch.readers.xml import with_xml_beside
 from slmbatch.types import Document
 
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
@@ -28,6 +27,8 @@ _LARGE_HTML_BYTES = 2**20  # the parser's time grows with the square of the dept
 def read(found: Found, options: ReadOptions) -> Generator[list[Document], None, None]:
     """Read everything found, in batches of at most BATCH_ROWS documents for tables and one for files.
 
+    A file is one document, but for mails with attachments apart and archives in archives: theirs are one batch.
+
     Every table is opened and its columns chosen before this returns. Close the generator to stop the worker processes
     early. Raises InputError, at once for a table that can't be opened, and while reading for one that is damaged.
     """
@@ -36,38 +37,51 @@ def read(found: Found, options: ReadOptions) -> Generator[list[Document], None, 
     return _limited(_batches(found, options, tables), options.limit)
 
 
-def count_rows(found: Found) -> int | None:
-    """Count the documents if that costs no reading: None when a CSV or JSON Lines file is among them."""
-    if any(source.kind in {"csv", "jsonl"} for source in found.sources):
+def count_rows(found: Found, options: ReadOptions) -> int | None:
+    """Count the documents if that costs no reading: None when a file is among them that tells no number."""
+    if any(_tells_no_number(source, options) for source in found.sources):
         return None
-    return sum(parquet_rows(source) if source.kind == "parquet" else 1 for source in found.sources)
+    return sum(parquet_rows(source) if _has_rows(source) else 1 for source in found.sources)
 
 
-def read_file(source: Source, options: ReadOptions) -> Document:
-    """Read a file that isn't a table; whatever goes wrong is the document's problem."""
+def _tells_no_number(source: Source, options: ReadOptions) -> bool:
+    if source.kind in MAILS:
+        return options.attachments == "apart"
+    return source.kind in {"csv", "jsonl"} if source.member is None else source.kind == "zip"
+
+
+def read_file(source: Source, options: ReadOptions) -> list[Document]:
+    """Read a file that isn't a table: mostly one document. Whatever goes wrong is a document's problem."""
     try:
-        with source.path.open("rb") as stream:
-            empty = not stream.read(1)
-        reading = Reading(problem="the file is empty") if empty else _reading(source, options)
+        content = source.path if source.member is None else read_member(source.path, source.member)
+        if _is_empty(content):
+            return [_document(source, Reading(problem="the file is empty"))]
+        pieces = unpack(content, source.kind, options, archives=int(source.member is not None))
+        return [_document(source, piece.reading, piece) for piece in pieces]
+    except Unreadable as error:
+        return [_document(source, Reading(problem=str(error)))]
     except OSError as error:
-        reading = Reading(problem=f"the file can't be read: {error.strerror or error}")
-    return _document(source, reading)
+        return [_document(source, Reading(problem=f"the file can't be read: {error.strerror or error}"))]
 
 
-def _reading(source: Source, options: ReadOptions) -> Reading:
-    if source.kind == "pdf":
-        return with_xml_beside(read_pdf(source.path), source.beside)
-    if source.kind == "xml":
-        return read_xml(source.path)
-    if source.kind == "mail":
-        return read_mail(source.path)
-    if source.kind == "html":
-        return read_html(source.path, options.encoding)
-    return read_text(source.path, options.encoding)
+def _is_empty(content: Content) -> bool:
+    if isinstance(content, bytes):
+        return not content
+    with content.open("rb") as stream:
+        return not stream.read(1)
 
 
-def _document(source: Source, reading: Reading) -> Document:
-    return Document(source.name, str(source.path), None, reading.pages, reading.problem, reading.cut, reading.xml)
+def _document(source: Source, reading: Reading, piece: Piece | None = None) -> Document:
+    """Make a document of a file or of a piece of it: its id is the way there, its parent the mail that it came with."""
+    name, parent = (source.name, None) if piece is None else (_below(source, piece.name), piece.parent)
+    parent = None if parent is None else _below(source, parent)
+    reading = with_xml_beside(reading, source.beside)
+    where, pages, problem = str(source.path), reading.pages, reading.problem
+    return Document(name, where, None, pages, problem, cut=reading.cut, parent=parent, xml=reading.xml)
+
+
+def _below(source: Source, name: str) -> str:
+    return f"{source.name}/{name}" if name else source.name
 
 
 def _batches(found: Found, options: ReadOptions, tables: dict[Source, Table]) -> Generator[list[Document], None, None]:
@@ -78,8 +92,7 @@ def _batches(found: Found, options: ReadOptions, tables: dict[Source, Table]) ->
                 for source in group:
                     yield from _table_batches(tables[source], options)
             else:
-                for document in pool.map(group, here=_is_cheap, ahead=options.limit):
-                    yield [document]
+                yield from pool.map(group, here=_is_cheap, ahead=options.limit)
     finally:
         pool.close()
 
@@ -117,8 +130,10 @@ def _limited(
 
 def _has_rows(source: Source) -> bool:
     """Tell a table from other files. One of no bytes has no header either, and is shown as the file it is."""
-    if source.kind == "parquet" or source.kind not in TABLES:
-        return source.kind in TABLES
+    if source.member is not None or source.kind not in TABLES:
+        return False
+    if source.kind == "parquet":
+        return True
     try:
         return source.path.stat().st_size > 0
     except OSError:
@@ -127,14 +142,14 @@ def _has_rows(source: Source) -> bool:
 
 def _is_cheap(source: Source) -> bool:
     """Tell whether a file is read in this process: text and HTML of a common size. PDFium stays in the workers."""
-    if source.kind == "html":
-        try:
-            return source.path.stat().st_size <= _LARGE_HTML_BYTES
-        except OSError:
-            return True
-    return source.kind not in {"pdf", "mail"}
+    if source.member is not None or source.kind not in {"text", "html", *TABLES}:
+        return False
+    try:
+        return source.kind != "html" or source.path.stat().st_size <= _LARGE_HTML_BYTES
+    except OSError:
+        return True
 
 
-def _crashed(source: Source) -> Document:
+def _crashed(source: Source) -> list[Document]:
     kind = "PDF" if source.kind == "pdf" else source.kind
-    return _document(source, Reading(problem=f"reading this file crashed the {kind} reader, or took too long"))
+    return [_document(source, Reading(problem=f"reading this file crashed the {kind} reader, or took too long"))]

@@ -6,10 +6,18 @@ Knows no library and opens nothing.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from slmbatch.types import Page
+
+Content: TypeAlias = Path | bytes
+"""A file, or the bytes of what lay inside one."""
+
+Attachments: TypeAlias = Literal["inside", "apart"]
+"""What a mail's attachments are: further pages of the mail, or documents of their own."""
 
 MAX_CHARS = 2_000_000
 """Characters kept of one document: far beyond any small model's context, and small enough to hold many in memory."""
@@ -31,10 +39,23 @@ KINDS = {
     ".html": "html",
     ".htm": "html",
     ".eml": "mail",
+    ".msg": "msg",
     ".pdf": "pdf",
     ".xml": "xml",
+    ".docx": "docx",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".pptx": "pptx",
+    ".zip": "zip",
+    ".doc": "old",
+    ".docm": "old",
+    ".xls": "old",
+    ".xlsb": "old",
+    ".ppt": "old",
+    ".pptm": "old",
 }
 TABLES = frozenset({"parquet", "csv", "jsonl"})
+MAILS = frozenset({"mail", "msg"})
 
 
 def _default_workers() -> int:
@@ -43,25 +64,28 @@ def _default_workers() -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read. `text_column` and `id_column` concern tables; `workers` are processes for PDF and mail."""
+    """How to read. `text_column` and `id_column` concern tables; `workers` are processes for all but texts."""
 
     text_column: str | None = None
     id_column: str | None = None
     encoding: str = "utf-8"
     limit: int | None = None
     workers: int = field(default_factory=_default_workers)
+    attachments: Attachments = "inside"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One file to read. `name` is unique within a run and independent of where the input folder lies.
 
-    `beside` is the XML file that belongs to a PDF: the same path but for the suffix.
+    `member` is the position in the archive `path` where the file lies in one. `beside` is the XML file that belongs to
+    a PDF: the same path but for the suffix.
     """
 
     path: Path
     name: str
     kind: str
+    member: int | None = None
     beside: Path | None = None
 
 
@@ -81,6 +105,24 @@ class Reading:
     problem: str | None = None
     cut: bool = False
     xml: bytes | None = None
+
+
+class Unreadable(Exception):
+    """Why a content can't be read, as a sentence with its remedy: the problem of its row, never more than that."""
+
+
+def gather(texts: Iterator[tuple[str, str | None]], nothing: str) -> Reading:
+    """Make pages of texts, each with a note where it has none, up to MAX_CHARS; `nothing` is the problem if all are."""
+    pages: list[Page] = []
+    room = MAX_CHARS
+    for number, (text, note) in enumerate(texts, 1):
+        pages.append(Page(number, text[:room], note))
+        if len(text) > room:
+            return Reading(tuple(pages), cut=True)
+        room -= len(text)
+    if not any(page.text for page in pages):
+        return Reading(tuple(pages), nothing)
+    return Reading(tuple(pages))
 
 
 def clip(text: str) -> Reading:

@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from slmbatch.errors import InputError
-from slmbatch.readers.sources import MAX_CHARS, Reading, clip
+from slmbatch.readers.sources import MAX_CHARS, Content, Reading, clip
 
 # The longer marks first: UTF-32's little-endian mark starts with that of UTF-16.
 _MARKS = (
@@ -19,9 +19,9 @@ _MARKS = (
 _MAX_BYTES = 4 * (MAX_CHARS + 1)  # no Unicode encoding needs more than 4 bytes for a character
 
 
-def read_text(path: Path, encoding: str) -> Reading:
+def read_text(content: Content, encoding: str) -> Reading:
     """Read a text file, no further than MAX_CHARS can reach. Raises OSError."""
-    data, whole = read_start(path, _MAX_BYTES)
+    data, whole = read_start(content, _MAX_BYTES)
     try:
         text = decode(data, encoding, whole=whole)
     except UnicodeDecodeError as error:
@@ -34,10 +34,13 @@ def read_text(path: Path, encoding: str) -> Reading:
     return clip(text.replace("\0", ""))
 
 
-def read_start(path: Path, size: int) -> tuple[bytes, bool]:
+def read_start(content: Content, size: int) -> tuple[bytes, bool]:
     """Read at most `size` bytes and tell whether that was the whole file."""
-    with path.open("rb") as stream:
-        data = stream.read(size + 1)
+    if isinstance(content, Path):
+        with content.open("rb") as stream:
+            data = stream.read(size + 1)
+    else:
+        data = content
     return data[:size], len(data) <= size
 
 
@@ -49,6 +52,14 @@ def decode(data: bytes, encoding: str, *, whole: bool = True) -> str:
     decoder = codecs.getincrementaldecoder(marked(data) or encoding)()
     text = decoder.decode(data, final=whole).removeprefix("\ufeff")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def lenient(data: bytes) -> str:
+    """Decode what tells no encoding, or a wrong one: as UTF-8, or as Latin letters, the likeliest others."""
+    try:
+        return decode(data, "utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def marked(data: bytes) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from slmbatch.einvoice.invoice import syntax_of
 from slmbatch.einvoice.text import xml_text
 from slmbatch.einvoice.tree import MAX_XML_BYTES, XmlError, parse_xml
-from slmbatch.readers.sources import MAX_CHARS, Reading, clip
+from slmbatch.readers.sources import MAX_CHARS, Content, Reading, clip
 from slmbatch.readers.texts import read_start
 from slmbatch.types import Page
 
@@ -17,9 +17,9 @@ from slmbatch.types import Page
 _USUAL = ("factur-x.xml", "zugferd-invoice.xml", "xrechnung.xml")
 
 
-def read_xml(path: Path) -> Reading:
+def read_xml(given: Content) -> Reading:
     """Read an XML file: an e-invoice as its business terms, any other as its elements. Raises OSError."""
-    content = _content(path)
+    content = _content(given)
     try:
         reading = clip(xml_text(content))
         return replace(reading, xml=content) if syntax_of(parse_xml(content)) else reading
@@ -48,16 +48,19 @@ def with_xml(reading: Reading, attached: Iterable[tuple[str, bytes]]) -> Reading
 
 
 def with_xml_beside(reading: Reading, beside: Path | None) -> Reading:
-    """Add the e-invoice beside a PDF, unless the PDF holds one; any other file there is a note. Raises OSError."""
+    """Add the e-invoice beside a PDF, unless the PDF holds one; a file there that's none or can't be read is a note."""
     if beside is None or reading.xml is not None:
         return reading
-    found = with_xml(reading, [(beside.name, _content(beside))])
+    try:
+        found = with_xml(reading, [(beside.name, _content(beside))])
+    except OSError as error:
+        return _noted(reading, f"{beside.name}, beside it, can't be read ({error.strerror or error})")
     return found if found.xml is not None else _noted(reading, f"{beside.name}, beside it, is no e-invoice")
 
 
-def _content(path: Path) -> bytes:
-    """Return the file's bytes, no more than it takes to see that they are too many."""
-    return read_start(path, MAX_XML_BYTES + 1)[0]
+def _content(given: Content) -> bytes:
+    """Return a file's bytes, no more than it takes to see that they are too many."""
+    return read_start(given, MAX_XML_BYTES + 1)[0]
 
 
 def _more(reading: Reading, text: str, note: str | None = None) -> Reading:

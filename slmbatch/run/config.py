@@ -15,6 +15,21 @@ from slmbatch.engines.settings import EngineSettings, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import PRICE_DECIMALS, Rates
 
+_SERVED = frozenset({"llamacpp", "vllm", "openai", "anthropic"})  # asked over HTTP
+_ABROAD = frozenset({"openai", "anthropic", "vllm"})  # at an address of their own, or so they may be
+_APIS = frozenset({"openai", "anthropic"})
+ENGINES_OF = {  # the engines that a key means something to, where that isn't all of them
+    **dict.fromkeys(("concurrency", "timeout_s", "retry_s", "attempts"), _SERVED),
+    **dict.fromkeys(("key_env", "requests_per_minute", "tokens_per_minute"), _ABROAD),
+    **dict.fromkeys(("structure", "max_tokens_field", "temperature", "seed", "reasoning_tokens", "effort"), _ABROAD),
+    **dict.fromkeys(("batch", "batch_rows", "batch_poll_s", "batch_wait_h"), _APIS),
+    **dict.fromkeys(("vllm_command", "vllm_args", "data_parallel", "gpus"), frozenset({"vllm"})),
+    "top_logprobs": _SERVED,
+    "context_tokens": _SERVED,
+    "slots": frozenset({"llamacpp", "vllm"}),
+    "threads": frozenset({"llamacpp", "head"}),
+    "embeddings": frozenset({"head"}),
+}
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -84,8 +99,15 @@ class ConfigFile(BaseModel):
     @field_validator("tier")
     @classmethod
     def _known(cls, tables: dict[str, TierTable]) -> dict[str, TierTable]:
-        for name in tables:
-            known_engine(parse_spec(name))
+        for name, table in tables.items():
+            engine = known_engine(parse_spec(name)).engine
+            for key in table.model_fields_set:
+                takers = ENGINES_OF.get(key)
+                if takers is not None and engine not in takers:
+                    raise ConfigError(
+                        f"tier.{name}: {key} means nothing to {engine}.",
+                        f"Remove it: it is for {' and '.join(sorted(takers))}.",
+                    )
         return tables
 
 

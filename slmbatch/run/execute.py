@@ -5,23 +5,39 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
-from slmbatch.readers import read
+from slmbatch.readers import Found, read
 from slmbatch.run.loop import Counts, Documents, Loop
 from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.purse import Purse
 from slmbatch.run.rung import Rung, make_rung
-from slmbatch.store.folder import DONE, RunFolder
+from slmbatch.store.folder import DONE, RunFolder, Stage
 from slmbatch.store.ledger import Ledger
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import part_paths
 from slmbatch.store.tables import build_tables
-from slmbatch.tasks.extract import ExtractTask
+from slmbatch.types import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass over the documents: the tiers that are asked, and where their results are kept.
+
+    With `only`, the contents with these keys are settled and no more; `sources` are the files that hold them.
+    `threshold` replaces the run's.
+    """
+
+    tiers: Sequence[TierPlan]
+    stage: Stage
+    threshold: float | None = None
+    only: frozenset[bytes] | None = None
+    sources: frozenset[str] | None = None
 
 
 def execute(
@@ -37,26 +53,39 @@ def execute(
     Results and fields tables are written once every row is settled. Raises UsageError before anything is asked,
     EngineError when an engine is dead for good, Interrupted on Ctrl-C: what had finished is kept in each case.
     """
+    counts = run_pass(plan, folder, Pass(plan.tiers, folder.main, only=only), watch=watch, clear=plan.choices.overwrite)
+    if only is None:
+        build_tables(folder, part_paths(folder.parts), plan.schema)
+    return counts
+
+
+def run_pass(
+    plan: Plan,
+    folder: RunFolder,
+    one: Pass,
+    *,
+    watch: Callable[[Counts], None] | None = None,
+    clear: bool = False,
+) -> Counts:
+    """Settle what this pass is about. `clear` removes what is in the folder, once tiers and inputs are usable."""
     purse = Purse(plan.max_usd)
-    tiers = [_rung(tier, number, plan, folder, purse) for number, tier in enumerate(plan.tiers, 1)]
-    documents = read(plan.found, plan.reading)
-    if only is not None:
-        documents = _these(documents, only)
-    if plan.choices.overwrite:  # only now that the tiers and the inputs have been found usable
+    tiers = [_rung(tier, plan.tiers.index(tier) + 1, plan, folder, purse) for tier in one.tiers]
+    documents = read(_found(plan.found, one.sources), plan.reading)
+    if one.only is not None:
+        documents = _these(documents, one.only)
+    if clear:
         folder.clear()
+    one.stage.parts.mkdir(parents=True, exist_ok=True)
     handler = _log_to(folder)
+    asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
     try:
         run = open_manifest(folder, plan.settings())
-        if any(tier.metered for tier in plan.tiers):
+        if any(tier.metered for tier in one.tiers):
             purse.open(Ledger(folder.ledger, run))
-        loop = Loop(plan, folder, tiers=tiers, purse=purse, documents=documents, watch=watch)
-        if only is not None:
-            _run(loop.run())
-            return loop.counts
-        (folder.root / DONE).unlink(missing_ok=True)
+        loop = Loop(asked, folder, tiers=tiers, purse=purse, documents=documents, watch=watch, stage=one.stage)
+        if one.only is None:
+            (folder.root / DONE).unlink(missing_ok=True)
         _run(loop.run())
-        schema = plan.task.schema if isinstance(plan.task, ExtractTask) else None
-        build_tables(folder, part_paths(folder.parts), schema)
     except (Interrupted, EngineError) as error:
         kept = f"Finished rows are kept in {folder.root}. Run the same command again to go on."
         error.remedy = f"{error.remedy} {kept}".strip()
@@ -65,6 +94,13 @@ def execute(
         logging.getLogger("slmbatch").removeHandler(handler)
         handler.close()
     return loop.counts
+
+
+def _found(found: Found, sources: frozenset[str] | None) -> Found:
+    """Leave out the files that hold nothing of interest."""
+    if sources is None:
+        return found
+    return replace(found, sources=tuple(one for one in found.sources if printable(str(one.path)) in sources))
 
 
 def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from slmbatch.errors import OverBudget
+from slmbatch.money.prices import Rates
 from slmbatch.run.plan import Plan, TierPlan, blind
 from slmbatch.run.survey import Survey
 from slmbatch.store.folder import RunFolder
@@ -149,10 +150,14 @@ def _each(tier: TierPlan, plan: Plan, survey: Survey, asked: Asked | None, dice:
     if asked is not None and len(asked.usd) > 1:
         paid = np.array(asked.usd)
         return np.maximum(dice.normal(paid.mean(), paid.std(ddof=1) / np.sqrt(len(paid)), DRAWS), 0)
-    characters = len(plan.task.instructions) + survey.characters / max(survey.left, 1)
+    return request_usd(price.rates[0], plan, survey.characters / max(survey.left, 1), dice)
+
+
+def request_usd(rates: Rates, plan: Plan, characters: float, dice: np.random.Generator) -> Draws:
+    """Draw what a request about a text of so many characters costs, in USD: how many tokens these are isn't known."""
+    characters += len(plan.task.instructions)
     tokens_in = characters / dice.uniform(*CHARACTERS_PER_TOKEN, DRAWS)
     tokens_out = plan.task.max_tokens * dice.uniform(*REPLY, DRAWS)
-    rates = price.rates[0]
     return (tokens_in * float(rates.input_usd) + tokens_out * float(rates.output_usd)) / 1e6
 
 

@@ -20,7 +20,7 @@ from slmbatch.run.cascade import settle
 from slmbatch.run.plan import Plan
 from slmbatch.run.purse import Purse
 from slmbatch.run.rung import Rung
-from slmbatch.store.folder import RunFolder
+from slmbatch.store.folder import RunFolder, Stage
 from slmbatch.store.parts import KeyIndex, PartStore
 from slmbatch.store.records import record
 from slmbatch.store.rows import RowWriter
@@ -62,18 +62,21 @@ class Loop:
         purse: Purse,
         documents: Documents,
         watch: Callable[[Counts], None] | None,
+        stage: Stage | None = None,
     ) -> None:
+        """`stage` is where results are kept, those of an ordinary run unless said."""
+        stage = stage or folder.main
         self._plan = plan
         self._tiers = tiers
         self._purse = purse
         self._documents = documents
         self._watch = watch
         self.counts = Counts(total=_total(plan))
-        self._store = PartStore(folder.parts)
+        self._store = PartStore(stage.parts)
         self._known = KeyIndex()
         for keys in self._store.done(without_failed=plan.choices.retry_failed):
             self._known.add(keys)
-        self._rows = RowWriter(folder.rows)
+        self._rows = RowWriter(stage.rows)
         self._recent: set[bytes] = set()  # settled since the batch that is being worked on was compared with `_known`
         self._committed: set[bytes] = set()  # those of them that `_known` has by now
         self._waiting: dict[bytes, int] = {}  # in flight: how many rows have this content
@@ -202,7 +205,7 @@ async def _closed(closing: Coroutine[Any, Any, None]) -> None:
 
 def _total(plan: Plan) -> int | None:
     """How many rows there will be, where that can be known before reading."""
-    total, limit = count_rows(plan.found), plan.reading.limit
+    total, limit = count_rows(plan.found, plan.reading), plan.reading.limit
     return total if total is None or limit is None else min(total, limit)
 
 

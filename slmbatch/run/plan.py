@@ -21,8 +21,9 @@ from slmbatch.run.answers import Task
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.run.identity import identity
-from slmbatch.run.pricing import batch_price, parse_prices, tier_price
+from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.schema import Schema
 
 SECRETS = re.compile(r"--(api|hf)[-_](key|token)\b")  # among the arguments of vLLM
 DEFAULT_MODELS = {"classify": "head", "extract": "rules"}
@@ -70,6 +71,18 @@ class TierPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What a certified run promises: `target` of its rows as the last tier would have said, with certainty 1 - `delta`.
+
+    `seed` decides about ties and the sample.
+    """
+
+    target: Decimal
+    delta: Decimal
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Choices:
     """What the user chose on the command line; None where the configuration file or the default decides."""
 
@@ -83,6 +96,7 @@ class Choices:
     batch: bool = False
     batch_wait_h: float | None = None
     vllm_args: tuple[str, ...] = ()
+    promise: Promise | None = None
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -100,8 +114,15 @@ class Plan:
     threshold: float
     max_usd: Decimal | None = None
 
+    @property
+    def schema(self) -> Schema | None:
+        """What is extracted, None where the task is to classify."""
+        return self.task.schema if isinstance(self.task, ExtractTask) else None
+
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
+        promise = self.choices.promise
+        promised = {} if promise is None else {"target": f"{promise.target} {promise.delta} {promise.seed}"}
         return {
             "task": self.task.name,
             "labels or schema": sha256(self.task.fingerprint.encode()).hexdigest(),
@@ -109,8 +130,10 @@ class Plan:
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
             "encoding": self.reading.encoding,
+            "attachments": self.reading.attachments,
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
+            **promised,
         }
 
 
@@ -139,8 +162,6 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         batching=Batching(choices.batch, choices.batch_wait_h),
         vllm_args=choices.vllm_args,
     )
-    if isinstance(task, ExtractTask) and task.schema.terms and not any(tier.embedded for tier in tiers):
-        tiers = (_embedded(), *tiers)
     if choices.batch and not any(tier.batched for tier in tiers):
         raise ConfigError(
             "--batch: no tier is known to have a batch endpoint.",
@@ -151,35 +172,34 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         raise ConfigError("--batch-wait: no tier is asked in batches.", "Add --batch, or leave it out.")
     for tier in tiers:
         if not tier.price.known:
-            raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier))
+            raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier.name))
+    if choices.promise is not None and len(tiers) == 1:
+        raise ConfigError(
+            "--target: there is only one tier: nobody to agree with.",
+            "Name the tier whose answers are the standard last, with --escalate.",
+        )
     return Plan(
         task=task,
         choices=choices,
         found=find(choices.inputs),
         reading=reading,
-        tiers=tiers,
+        tiers=(*_embedded(task, tiers), *tiers),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
     )
 
 
-def _embedded() -> TierPlan:
+def _embedded(task: Task, tiers: Sequence[TierPlan]) -> tuple[TierPlan, ...]:
     """The tier that goes before all others where the schema names business terms: it costs nothing."""
+    if not isinstance(task, ExtractTask) or not task.schema.terms or any(tier.embedded for tier in tiers):
+        return ()
     spec = parse_spec(EMBEDDED)
-    return TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {}))
+    return (TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {})),)
 
 
 def blind(tier: TierPlan) -> bool:
     """Whether a tier tells no logprobs, so that its answers have no score and are accepted on the last tier only."""
     return tier.spec.engine in {"openai", "anthropic"} and not model_of(tier.spec, tier.settings).top_logprobs
-
-
-def price_remedy(tier: TierPlan) -> str:
-    """Say how a price is given."""
-    return (
-        f"Give --price {tier.name}=INPUT/OUTPUT in USD per million tokens (=0 for a server of your own), or `price` "
-        "in the tier's table of the configuration file."
-    )
 
 
 def plan_tiers(

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from slmbatch.errors import RunFolderError
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where one pass over documents keeps what it settles: its parts, and who the rows are that it has read."""
+
+    parts: Path
+    rows: Path
 
 
 class RunFolder:
@@ -20,6 +30,7 @@ class RunFolder:
         self.state = root / ".slmbatch"
         self.manifest = self.state / "manifest.json"
         self.parts = self.state / "parts"
+        self.certify = self.state / "certify"
         self.sessions = self.state / "sessions"
         self.rows = self.state / "rows.parquet"
         self.logs = self.state / "logs"
@@ -44,6 +55,19 @@ class RunFolder:
         for folder in (self.parts, self.sessions, self.logs):
             folder.mkdir(exist_ok=True)
 
+    @property
+    def main(self) -> Stage:
+        """The pass of an ordinary run: its parts are the results."""
+        return Stage(self.parts, self.rows)
+
+    def stage(self, name: str, *, rows: Path | None = None) -> Stage:
+        """One pass of a certified run: its parts are not the results yet. `rows` is where the rows are kept."""
+        return Stage(self.certify / name, rows or self.certify / f"{name}-rows.parquet")
+
+    def settled(self) -> bool:
+        """Whether there is any answer in this folder."""
+        return any(any(parts.iterdir()) for parts in (self.parts, *_folders(self.certify)))
+
     def clear(self) -> None:
         """Remove what runs have left: the tables and our state; the manifest last. What was paid for stays: the ledger.
 
@@ -51,6 +75,8 @@ class RunFolder:
         """
         for name in TABLES:
             (self.root / name).unlink(missing_ok=True)
+        if self.certify.exists():
+            shutil.rmtree(self.certify)
         for path in (*self.parts.iterdir(), *self.sessions.iterdir(), self.rows, self.manifest):
             path.unlink(missing_ok=True)
 
@@ -69,9 +95,14 @@ class RunFolder:
             self._lock = None
 
 
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.exists() else []
+
+
 DONE = "report.json"  # written last: a folder without it holds an unfinished run
 PAGE = "report.html"
-TABLES = (DONE, PAGE, "results.parquet", "fields.parquet", "cost.parquet")
+CERTIFICATE = "certificate.json"
+TABLES = (DONE, PAGE, CERTIFICATE, "results.parquet", "fields.parquet", "cost.parquet")
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -22,7 +22,7 @@ def open_manifest(folder: RunFolder, settings: Settings) -> str:
     id stays, and with it what it has spent. Raises RunFolderError naming every key that differs.
     """
     wanted = {"format": FORMAT, "settings": dict(settings)}
-    settled = any(folder.parts.iterdir())
+    settled = folder.settled()
     if settled and not folder.manifest.exists():
         raise _damaged(folder)  # answers, and nothing that says to which question
     if not settled:

@@ -35,6 +35,21 @@ class KeyIndex:
     def __init__(self) -> None:
         self._runs: list[npt.NDArray[np.bytes_]] = []
 
+    @classmethod
+    def of(cls, *batches: Sequence[bytes]) -> KeyIndex:
+        """Return the set of these keys."""
+        index = cls()
+        for keys in batches:
+            index.add(keys)
+        return index
+
+    def __len__(self) -> int:
+        return sum(map(len, self._runs))
+
+    def missing(self, others: KeyIndex) -> list[bytes]:
+        """Return the keys that are not among `others`."""
+        return [key for run in self._runs for key in _not_in(whole_keys(run), others)]
+
     def add(self, keys: Sequence[bytes]) -> None:
         """Add a batch. Runs of similar size are merged, so that there are few of them."""
         if not keys:
@@ -53,6 +68,15 @@ class KeyIndex:
             found |= run[places] == wanted
         answers: list[bool] = found.tolist()
         return answers
+
+
+def whole_keys(keys: npt.NDArray[np.bytes_]) -> list[bytes]:
+    """Return keys as bytes: numpy drops the zeros at their ends."""
+    return [key.ljust(KEY_BYTES, b"\0") for key in keys.tolist()]
+
+
+def _not_in(keys: list[bytes], others: KeyIndex) -> Iterator[bytes]:
+    return (key for key, there in zip(keys, others.contains(keys), strict=True) if not there)
 
 
 class PartStore:

@@ -8,11 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slmbatch.store.folder import flush, publish
+from slmbatch.store.parts import KeyIndex
 from slmbatch.types import Document, printable
 
 ROWS = pa.schema(
-    {"id": pa.string(), "source": pa.string(), "row": pa.int64(), "cut": pa.bool_(), "key": pa.binary(16)},
-    metadata={"slmbatch.rows": "1"},
+    {
+        "id": pa.string(),
+        "source": pa.string(),
+        "parent": pa.string(),
+        "row": pa.int64(),
+        "cut": pa.bool_(),
+        "key": pa.binary(16),
+    },
+    metadata={"slmbatch.rows": "2"},
 )
 GROUP_ROWS = 8192
 
@@ -27,7 +35,8 @@ class RowWriter:
         self._batch: list[dict[str, object]] = []
 
     def add(self, document: Document, key: bytes) -> None:
-        names = {"id": printable(document.id), "source": printable(document.source)}
+        parent = None if document.parent is None else printable(document.parent)
+        names = {"id": printable(document.id), "source": printable(document.source), "parent": parent}
         self._batch.append(names | {"row": document.row, "cut": document.cut, "key": key})
         if len(self._batch) >= GROUP_ROWS:
             self._flush()
@@ -48,3 +57,12 @@ class RowWriter:
         """Drop what wasn't finished; does nothing after `finish`."""
         self._writer.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def sources_of(rows: Path, keys: KeyIndex) -> frozenset[str]:
+    """Return the sources that hold any of these contents."""
+    found: set[str] = set()
+    for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS, columns=["source", "key"]):
+        held = keys.contains(batch["key"].to_pylist())
+        found.update(source for source, is_held in zip(batch["source"].to_pylist(), held, strict=True) if is_held)
+    return frozenset(found)

@@ -24,11 +24,12 @@ from slmbatch.types import Kind
 
 USD = pa.decimal128(38, 12)
 DECIMAL = pa.decimal128(38, 9)
-VERSION = {"slmbatch.results": "3"}
+VERSION = {"slmbatch.results": "4"}
 SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens", "usd", "seconds")
 HEAD = [
     ("id", pa.string()),
     ("source", pa.string()),
+    ("parent", pa.string()),  # the mail that it was attached to
     ("row", pa.int64()),
     ("status", pa.string()),
 ]
@@ -76,18 +77,20 @@ def _arrow(node: Node) -> pa.DataType:
     return pa.struct([(name, _arrow(member)) for name, member in node.members])
 
 
-def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None) -> None:
+def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None, *, into: Path | None = None) -> None:
     """Write results.parquet, and fields.parquet for extract, one row per input row, in input order.
 
+    `into` is another folder for them than the run's.
     Memory doesn't grow with the number of rows beyond 24 bytes a row for finding results, and 24 more where the schema
     says that values must be unique: rows which share them with an earlier row are warned of.
     """
+    into = into or folder.root
     located = LocatedParts(parts)
     counted = np.zeros(sum(pq.read_metadata(path).num_rows for path in parts), dtype=bool)
     repeats = Repeats(schema, folder.rows) if schema and schema.unique else None
     with (
-        _Table(folder.root / "results.parquet", results_schema(schema)) as results,
-        _Table(folder.root / "fields.parquet" if schema else None, FIELDS) as fields,
+        _Table(into / "results.parquet", results_schema(schema)) as results,
+        _Table(into / "fields.parquet" if schema else None, FIELDS) as fields,
     ):
         for batch in pq.ParquetFile(folder.rows).iter_batches(GROUP_ROWS):
             rows = pa.Table.from_batches([batch])
@@ -137,7 +140,7 @@ def _first(positions: np.ndarray[Any, np.dtype[np.int64]], counted: np.ndarray[A
 def _results(
     rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first: Any, repeats: Repeats | None
 ) -> pa.Table:
-    columns: dict[str, Any] = {name: rows[name] for name in ("id", "source", "row")}
+    columns: dict[str, Any] = {name: rows[name] for name in ("id", "source", "parent", "row")}
     columns["status"] = settled["status"]
     if schema is None:
         columns |= {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
+import docx
+from aspose.email_foss.msg import MapiMessage, PropertyId
 from PIL import Image, ImageDraw
 from pypdf import PdfWriter
 
@@ -85,4 +89,31 @@ def pdf_with(files: dict[str, bytes], pages: Sequence[str]) -> bytes:
         writer.add_attachment(name, content)
     out = io.BytesIO()
     writer.write(out)
+    return out.getvalue()
+
+
+def outlook(subject: str = "Grüße", body: str = "Hello Bob") -> MapiMessage:
+    """Make an Outlook mail that never was on the internet, with the sender and recipient of `mail`."""
+    message = MapiMessage.create(subject, body)
+    message.set_property(PropertyId.SENDER_NAME, "Ann")
+    message.set_property(PropertyId.SENDER_EMAIL_ADDRESS, "ann@example.com")
+    message.set_property(PropertyId.MESSAGE_DELIVERY_TIME, dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC))
+    message.add_recipient("bob@example.com")
+    return message
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def word(*paragraphs: str) -> bytes:
+    document = docx.Document()
+    for text in paragraphs:
+        document.add_paragraph(text)
+    out = io.BytesIO()
+    document.save(out)
     return out.getvalue()

@@ -67,12 +67,12 @@ def test_folders_that_contain_themselves_end(tmp_path: Path) -> None:
 
 
 def test_dangling_links_stay_in_and_pipes_and_unknown_types_are_skipped(tmp_path: Path) -> None:
-    write(tmp_path, a_txt=b"x", c_docx=b"x", b_zip=b"x")
+    write(tmp_path, a_txt=b"x", c_heic=b"x", b_7z=b"x")
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe.txt")
     found = find([str(tmp_path)])
     assert [source.name for source in found.sources] == ["a.txt", "gone.txt"]
-    assert [path.name for path in found.skipped] == ["b.zip", "c.docx", "pipe.txt"]
+    assert [path.name for path in found.skipped] == ["b.7z", "c.heic", "pipe.txt"]
 
 
 @pytest.mark.parametrize("given", ["missing", "missing/*.pdf"])
@@ -83,8 +83,8 @@ def test_what_does_not_exist_is_named_with_a_remedy(tmp_path: Path, given: str) 
 
 
 def test_input_without_a_readable_file_says_what_there_is(tmp_path: Path) -> None:
-    write(tmp_path, a_docx=b"x", b_docx=b"x")
-    with pytest.raises(InputError, match=r"\.docx \(2\)") as caught:
+    write(tmp_path, a_heic=b"x", b_heic=b"x")
+    with pytest.raises(InputError, match=r"\.heic \(2\)") as caught:
         find([str(tmp_path)])
     assert ".pdf" in caught.value.remedy
     with pytest.raises(InputError, match="no input"):

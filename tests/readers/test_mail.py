@@ -68,7 +68,7 @@ def test_attachments_that_cannot_be_read_leave_a_note(tmp_path: Path) -> None:
     pages = reading(tmp_path, message).pages[1:]
     assert [page.text for page in pages] == ["", "", ""]
     assert [page.note for page in pages] == [
-        "attachment a.zip: application/zip can't be read",
+        "attachment a.zip: archives are read with --attachments apart only",
         "attachment b.pdf: not a PDF: the file doesn't start as one",
         "attachment c.pdf: no text layer on its only page (scanned?); OCR is not built in yet",
     ]

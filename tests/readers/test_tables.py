@@ -126,7 +126,7 @@ def test_a_large_parquet_file_is_streamed(tmp_path: Path) -> None:
             peak_arrow = max(peak_arrow, pa.total_allocated_bytes() - before)
     _, peak_python = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert rows == count_rows(found) == 300_000
+    assert rows == count_rows(found, ReadOptions()) == 300_000
     assert path.stat().st_size > 60_000_000
     assert peak_arrow < 6_000_000
     assert peak_python < 10_000_000
@@ -233,9 +233,9 @@ def test_a_table_of_no_bytes_is_one_document_with_a_problem(tmp_path: Path) -> N
 def test_rows_are_counted_only_where_that_is_free(tmp_path: Path) -> None:
     parquet(tmp_path / "t.parquet", text=["a"] * 7)
     write(tmp_path, a_txt=b"x", b_pdf=b"x")
-    assert count_rows(find([str(tmp_path)])) == 9
+    assert count_rows(find([str(tmp_path)]), ReadOptions()) == 9
     write(tmp_path, c_csv=b"text\nx\n")
-    assert count_rows(find([str(tmp_path)])) is None
+    assert count_rows(find([str(tmp_path)]), ReadOptions()) is None
 
 
 def test_tables_and_files_keep_the_input_order(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slmbatch.errors import ConfigError
-from slmbatch.run.config import load_config
+from slmbatch.run.config import ENGINES_OF, TierTable, load_config
 from slmbatch.run.plan import plan_tiers
 
 EXAMPLE = """
@@ -111,3 +111,23 @@ def test_what_a_model_takes_is_overridden_by_its_table(tmp_path: Path) -> None:
 def test_a_limit_that_makes_no_sense_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(ConfigError, match=line.partition(" ")[0]):
         load_config(written(tmp_path, f'[tier."openai:gpt-5-mini"]\n{line}\n'))
+
+
+@pytest.mark.parametrize(
+    ("tier", "line", "takers"),
+    [
+        ("openai:m", "slots = 4", "llamacpp and vllm"),
+        ("llamacpp:m", 'effort = "low"', "anthropic and openai and vllm"),
+        ("head", "timeout_s = 3", "anthropic and llamacpp and openai and vllm"),
+        ("rules", 'embeddings = "e5"', "head"),
+        ("vllm:m", "batch = true", "anthropic and openai"),
+    ],
+)
+def test_a_key_that_means_nothing_to_an_engine_is_refused(tmp_path: Path, tier: str, line: str, takers: str) -> None:
+    with pytest.raises(ConfigError, match=f"{line.partition(' ')[0]} means nothing to") as caught:
+        load_config(written(tmp_path, f'[tier."{tier}"]\n{line}\n'))
+    assert takers in caught.value.remedy
+
+
+def test_every_key_of_a_tier_is_either_for_all_engines_or_says_for_which() -> None:
+    assert set(ENGINES_OF) | {"usd_per_hour", "price"} == set(TierTable.model_fields)

@@ -1,0 +1,170 @@
+"""How many labels to buy, and what the run will cost, said before any money is spent - or why it isn't worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+from scipy.special import pdtr
+
+from slmbatch.certificates.calibration import Doubles
+from slmbatch.certificates.counting import Miss, Target, misses, risk, smallest_sample
+from slmbatch.certificates.gates import LEAST_SAVING, Reason, Refusal
+from slmbatch.certificates.ways import Way
+
+MOST_LABELLED = 0.6  # of the pool: beyond it, labels cost more than the rest can save
+PATIENCE = 20  # tolerated errors without a cheaper plan before the search ends; the cost has one valley
+LOW, HIGH = 0.1, 0.9  # what a forecast's interval leaves out on each side
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`rows` are promised about, `pool` of them may keep a cheap answer; the others go to the top tier anyway."""
+
+    rows: int
+    pool: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pool <= self.rows:
+            raise ValueError(f"a pool of {self.pool} out of {self.rows} rows")
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is expected, and the interval in which it lies in 8 of 10 batches like the guessed one."""
+
+    expected: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`sample` rows to label, `tolerated` errors among them. Fixed before any label of the batch is seen.
+
+    `asked` tells the rows that each tier answers, labels included; `usd` what they cost at the expected numbers,
+    `usd_high` at the upper ends, `alone_usd` the top tier alone; None without prices.
+    `saving` is the expected share of the latter (without prices: of the top tier's answers).
+    """
+
+    target: Target
+    rows: int
+    pool: int
+    allowed: int
+    sample: int
+    tolerated: int
+    risk: float
+    asked: tuple[Forecast, ...]
+    saving: float
+    usd: Decimal | None
+    usd_high: Decimal | None
+    alone_usd: Decimal | None
+    misses: tuple[Miss, ...]
+
+
+def plan(way: Way, batch: Batch, target: Target, *, prices: Sequence[Decimal] | None = None) -> Plan | Refusal:
+    """Return the cheapest certificate: for every tolerated number of errors the fewest labels, and of these the best.
+
+    `prices` are USD per row of each tier, the top tier last; without them only its answers count.
+    """
+    if not batch.pool:
+        return Refusal(
+            Reason.NOTHING_KEPT, f"none of {batch.rows:,} rows has an answer that may be kept.", {"pool": 0.0}
+        )
+    costs = _costs(prices, tiers=way.asked.shape[1])
+    allowed = min(target.allowed(batch.rows), batch.pool - 1)
+    found = _cheapest(way, batch, allowed, target.delta, costs)
+    if found is None:
+        return _too_few_rows(batch, allowed, target)
+    cost, sample, tolerated = found
+    alone = batch.rows * float(costs[-1])
+    saving = 1 - cost / alone
+    if saving < LEAST_SAVING:
+        numbers = {"labels": float(sample), "rows": float(batch.rows), "saving": saving}
+        said = f"a certificate is expected to save {saving:.1%} of what the top tier alone costs"
+        return Refusal(Reason.SAVES_TOO_LITTLE, f"{said}, with {sample:,} labels for {batch.rows:,} rows.", numbers)
+    forecasts = _forecasts(way, batch, sample, tolerated)
+    return Plan(
+        target=target,
+        rows=batch.rows,
+        pool=batch.pool,
+        allowed=allowed,
+        sample=sample,
+        tolerated=tolerated,
+        risk=risk(pool=batch.pool, allowed=allowed, sample=sample, tolerated=tolerated),
+        asked=forecasts,
+        saving=saving,
+        usd=_bill([one.expected for one in forecasts], prices) if prices else None,
+        usd_high=_bill([one.high for one in forecasts], prices) if prices else None,
+        alone_usd=batch.rows * prices[-1] if prices else None,
+        misses=misses(target, rows=batch.rows, pool=batch.pool, sample=sample, tolerated=tolerated),
+    )
+
+
+def _costs(prices: Sequence[Decimal] | None, *, tiers: int) -> Doubles:
+    """Return what to weigh tiers with: their prices, or with the top tier's answers alone where these cost nothing."""
+    if prices and prices[-1]:
+        return np.array([float(one) for one in prices])
+    return np.array([0.0] * (tiers - 1) + [1.0])
+
+
+def expected_cost(way: Way, batch: Batch, costs: Doubles, *, sample: int, tolerated: int) -> float:
+    """Return what all rows are expected to cost: labels, what is kept, and what goes up. The mean over the guesses."""
+    reached = _reached(way, sample, tolerated).mean(axis=0)
+    per_row = way.asked @ costs
+    each = per_row[0] + float(reached[1:] @ np.diff(per_row))
+    labelled = float(way.labelled @ costs)
+    return float((batch.pool - sample) * each + (sample + batch.rows - batch.pool) * labelled)
+
+
+def _cheapest(way: Way, batch: Batch, allowed: int, delta: float, costs: Doubles) -> tuple[float, int, int] | None:
+    """Return cost, sample and tolerated errors of the best plan; None where no sample is small enough."""
+    best: tuple[float, int, int] | None = None
+    sample = 0
+    for tolerated in range(batch.pool):
+        found = smallest_sample(
+            pool=batch.pool, allowed=allowed, tolerated=tolerated, delta=delta, above=max(0, sample - 1)
+        )
+        if found is None or found > MOST_LABELLED * batch.pool:
+            break
+        sample = found
+        cost = expected_cost(way, batch, costs, sample=sample, tolerated=tolerated)
+        if best is None or cost < best[0]:
+            best = (cost, sample, tolerated)
+        elif tolerated > best[2] + max(PATIENCE, best[2] // 2):
+            break
+    return best
+
+
+def _reached(way: Way, sample: int, tolerated: int) -> Doubles:
+    """Return P(the line lies at a step or below it), (guesses, steps): no more labelled errors than tolerated above."""
+    chances: Doubles = pdtr(tolerated, sample * way.wrong)
+    return chances
+
+
+def _forecasts(way: Way, batch: Batch, sample: int, tolerated: int) -> tuple[Forecast, ...]:
+    reached = _reached(way, sample, tolerated).mean(axis=0)
+    expected = way.asked[0] + reached[1:] @ np.diff(way.asked, axis=0)
+    ends = [way.asked[np.flatnonzero(reached >= share)[-1]] for share in (LOW, HIGH)]
+    labelled = (sample + batch.rows - batch.pool) * way.labelled
+    told = []
+    for tier, always in enumerate(labelled):
+        numbers = [round((batch.pool - sample) * float(one[tier]) + always) for one in (expected, *ends)]
+        told.append(Forecast(numbers[0], min(numbers), max(numbers)))
+    return tuple(told)
+
+
+def _bill(asked: Sequence[int], prices: Sequence[Decimal]) -> Decimal:
+    return sum((count * price for count, price in zip(asked, prices, strict=True)), Decimal(0))
+
+
+def _too_few_rows(batch: Batch, allowed: int, target: Target) -> Refusal:
+    needed = smallest_sample(pool=batch.pool, allowed=allowed, tolerated=0, delta=target.delta) or batch.pool
+    said = f"agreement of {target.agreement:g} with delta {target.delta:g} needs at least {needed:,} labels"
+    return Refusal(
+        Reason.TOO_FEW_ROWS,
+        f"{said} of {batch.pool:,} rows, more than {MOST_LABELLED:.0%} of them.",
+        {"labels": float(needed), "rows": float(batch.rows), "pool": float(batch.pool)},
+    )

@@ -1,0 +1,119 @@
+"""What --target and `verify` say and ask."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from slmbatch.certificates.certificate import Certificate, Difference
+from slmbatch.certificates.gates import Refusal
+from slmbatch.certificates.planning import Plan as Design
+from slmbatch.cli.flags import Flags
+from slmbatch.cli.progress import Progress
+from slmbatch.errors import Unsettled, UsageError
+from slmbatch.run.certified.phases import CertifiedRun, Outcome
+from slmbatch.run.certified.proof import verify
+from slmbatch.run.plan import Plan
+from slmbatch.store.folder import CERTIFICATE, RunFolder
+
+
+def run_certified(plan: Plan, folder: RunFolder, flags: Flags) -> Outcome:
+    """Run in phases, say the plan before labels are bought, and ask whether to buy them.
+
+    Raises Unsettled, under --strict, when there will be no certificate: nothing more is asked then.
+    """
+    with Progress(quiet=flags.quiet) as progress:
+
+        def announce(planned: Design | Refusal) -> None:
+            if isinstance(planned, Refusal):
+                _refused(planned, strict=flags.strict, quiet=flags.quiet)
+            else:
+                _planned(planned, plan, flags, progress)
+
+        return CertifiedRun(plan, folder, watch=progress.show, announce=announce).run()
+
+
+def _refused(refusal: Refusal, *, strict: bool, quiet: bool) -> None:
+    if strict:
+        raise Unsettled(
+            f"No certificate: {refusal.message}",
+            "Without --strict all rows are sent to the last tier; what was answered is kept.",
+        )
+    if not quiet:
+        typer.echo(f"No certificate: {refusal.message} All rows go to the last tier.", err=True)
+
+
+def _planned(planned: Design, plan: Plan, flags: Flags, progress: Progress) -> None:
+    top = plan.tiers[-1]
+    if not flags.quiet:
+        for line in plan_lines(planned, top.name):
+            progress.say(line)
+    if flags.yes or not (top.price.paid or top.price.usd_per_hour):
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("Labels cost money, and nobody can be asked here.", "Add --yes to buy them.")
+    with progress.paused():
+        agreed = typer.confirm("Buy these labels, and settle the rest?", err=True)
+    if not agreed:
+        raise UsageError("Nothing was bought.", "What was answered is kept: the same command goes on from here.")
+
+
+def plan_lines(planned: Design, top: str) -> list[str]:
+    """Say what a certificate will take, before any money is spent."""
+    target, asked = planned.target, planned.asked[-1]
+    money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, perhaps {planned.usd_high:.4f}"
+    alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
+    missing = ", ".join(
+        f"below {target.agreement - one.shortfall:.1%} with {one.probability:.1%}" for one in planned.misses
+    )
+    return [
+        f"Certificate: at least {target.agreement:.2%} of {planned.rows:,} rows as {top} would say, with "
+        f"{1 - target.delta:.0%} certainty.",
+        f"  labels: {planned.sample:,} rows are drawn and asked of {top}; {planned.tolerated} may differ",
+        f"  expected: {top} is asked about {asked.expected:,} rows ({asked.low:,} to {asked.high:,}){money}{alone}",
+        f"  at worst: {missing} probability",
+    ]
+
+
+def told(outcome: Outcome) -> dict[str, object]:
+    """Return the outcome as the report has it."""
+    if outcome.refusal is not None:
+        refusal = outcome.refusal
+        return {"refused": refusal.reason.value, "message": refusal.message, "numbers": dict(refusal.numbers)}
+    assert outcome.certificate is not None
+    one = outcome.certificate
+    names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")
+    return {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
+
+
+def verify_verb(out: Path, *, json_: bool) -> None:
+    """Say whether a certificate is true to its files. Raises Unsettled if it isn't."""
+    certificate, differing = verify(RunFolder(out))
+    if json_:
+        found = [{name: str(value) for name, value in asdict(one).items()} for one in differing]
+        typer.echo(json.dumps({"verified": not differing, "differences": found}, indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(_verified(certificate) if not differing else [_line(one) for one in differing]))
+    if differing:
+        raise Unsettled(
+            f"{out / CERTIFICATE}: {len(differing)} things differ from what the run's files say.",
+            "Something was changed after the certificate was written: run the same command again to write it anew.",
+        )
+
+
+def _verified(one: Certificate) -> list[str]:
+    wrong = len(one.error_ranks)
+    return [
+        f"Verified: with {1 - one.delta:.0%} certainty at least {one.agreement:.2%} of {one.rows:,} rows are as "
+        f"{one.top_tier} would say ({one.asked_on}).",
+        f"It was asked about {one.rows - one.kept:,} of them, {one.sample:,} drawn at random: {wrong} of these "
+        "differed.",
+    ]
+
+
+def _line(one: Difference) -> str:
+    return f"{one.name}: stated {one.stated}, found {one.found}"

@@ -1,0 +1,82 @@
+"""A certified batch: its frozen table, the ranking that follows from it, and which rows the labels are bought for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slmbatch.certificates.certificate import Frozen
+from slmbatch.certificates.ranking import Places, Ranking, freeze
+from slmbatch.errors import RunFolderError
+from slmbatch.run.certified.frozen import FROZEN_FILE, frozen_rows, kinds_of, rows_digest, write_frozen
+from slmbatch.store.folder import RunFolder, Stage
+from slmbatch.store.parts import whole_keys
+from slmbatch.tasks.schema import Schema
+
+Strings = npt.NDArray[np.bytes_]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The readable rows of a run in input order.
+
+    `keys` are their contents' hashes; `pool` the places, among them, of the rows that may keep their cheap answer, and
+    `frozen` these rows' ids, scores and answers.
+    """
+
+    keys: Strings
+    pool: Places
+    frozen: Frozen
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def ranking(self, seed: int) -> Ranking:
+        """Return the order of the pool."""
+        return freeze(self.frozen.ids, self.frozen.scores, seed=seed, answers=self.frozen.answers)
+
+    def keys_at(self, places: Places) -> list[bytes]:
+        """Return the keys of rows of the pool, by their places there."""
+        return whole_keys(self.keys[self.pool[places]])
+
+
+def open_batch(folder: RunFolder, answered: Stage, schema: Schema | None) -> Batch:
+    """Freeze the answers of the cheap tiers, or read those that were frozen in an earlier session.
+
+    Raises RunFolderError when the input isn't the one of that session any more: a certificate is for one batch.
+    """
+    path = folder.certify / FROZEN_FILE
+    if not path.exists():
+        write_frozen(answered.rows, answered.parts, kinds_of(schema), path)
+        return read_batch(path)
+    if frozen_rows(path) != rows_digest(answered.rows):
+        raise RunFolderError(
+            f"{folder.root}: the input has changed since rows were drawn for the certificate.",
+            "Give -o another folder for this batch, or pass --overwrite to start over.",
+        )
+    return read_batch(path)
+
+
+def read_batch(path: Path) -> Batch:
+    """Read a frozen table."""
+    table = pq.read_table(path)
+    pool = np.flatnonzero(table["usable"].to_numpy())
+    usable = table.take(pa.array(pool))
+    numbers, ids = usable["number"].to_pylist(), usable["id"].to_pylist()
+    scores = usable["score"].to_numpy()  # null becomes NaN
+    return Batch(
+        keys=np.array(table["key"].to_pylist(), dtype="S16"),
+        pool=pool,
+        frozen=Frozen(_told_apart(numbers, ids), scores, usable["answer"].to_pylist()),
+    )
+
+
+def _told_apart(numbers: Sequence[int], ids: Sequence[str]) -> list[str]:
+    """Name rows by place and id, since ids of tables may come twice."""
+    return [f"{number}: {one}" for number, one in zip(numbers, ids, strict=True)]

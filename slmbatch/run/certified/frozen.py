@@ -1,0 +1,125 @@
+"""The frozen table: every row's cheap answer and score, written down before any answer of the top tier is known.
+
+Answers are kept in a form in which two that mean the same are equal. Rows that nothing could be read of aren't in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from slmbatch.checks.letters import plain
+from slmbatch.store.folder import flush, publish
+from slmbatch.store.located import LocatedParts
+from slmbatch.store.parts import part_paths
+from slmbatch.store.rows import GROUP_ROWS
+from slmbatch.tasks.labels import JOINT
+from slmbatch.tasks.schema import Schema
+from slmbatch.types import Kind, Status
+
+FROZEN = pa.schema(
+    {
+        "number": pa.int64(),  # the row's place in the input, from 0
+        "id": pa.string(),
+        "key": pa.binary(16),
+        "score": pa.float64(),
+        "usable": pa.bool_(),  # there is an answer that passed every check: only such a row may stay with it
+        "answer": pa.string(),
+    },
+    metadata={"slmbatch.frozen": "1"},
+)
+FROZEN_FILE = "frozen.parquet"  # under the run's certify folder
+ROWS_DIGEST = b"slmbatch.rows_sha256"
+ANSWER_BYTES = 16
+_POSITION = re.compile(r"\[\d+\]")
+UNREADABLE = pa.scalar(Status.UNREADABLE.value)
+
+
+Kinds: TypeAlias = Mapping[str, Kind]  # of the schema's leaves, by path without positions
+
+
+def kinds_of(schema: Schema | None) -> Kinds | None:
+    """Return what the leaves of a schema hold; None where the task is to classify."""
+    return None if schema is None else {path: field.kind for path, field in schema.fields()}
+
+
+def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> None:
+    """Write the frozen table of a batch: the rows that are readable, in input order."""
+    located = LocatedParts(part_paths(parts))
+    temporary = path.with_suffix(".tmp")
+    number = 0
+    layout = FROZEN.with_metadata({**(FROZEN.metadata or {}), ROWS_DIGEST: rows_digest(rows)})
+    with pq.ParquetWriter(temporary, layout, compression="zstd") as writer:
+        for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS):
+            settled = located.take(located.find(batch["key"].to_pylist()))
+            told = answers(settled, kinds)
+            columns = {
+                "number": np.arange(number, number + len(batch)),
+                "id": batch["id"],
+                "key": batch["key"],
+                "score": settled["score"],
+                "usable": [
+                    answer is not None and not problems
+                    for answer, problems in zip(told, settled["problems"].to_pylist(), strict=True)
+                ],
+                "answer": told,
+            }
+            readable = pc.not_equal(settled["status"], UNREADABLE)
+            writer.write_table(pa.table(columns, layout).filter(readable))
+            number += len(batch)
+    flush(temporary)
+    publish(temporary, path)
+
+
+def rows_digest(rows: Path) -> bytes:
+    """Return the SHA-256, in hexadecimal, of all rows' ids and contents in input order."""
+    digest = sha256()
+    for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS, columns=["id", "key"]):
+        for name, key in zip(batch["id"].to_pylist(), batch["key"].to_pylist(), strict=True):
+            digest.update(key + name.encode() + b"\0")
+    return digest.hexdigest().encode()
+
+
+def frozen_rows(path: Path) -> bytes:
+    """Return the digest of the rows that a frozen table was made of."""
+    told: bytes = (pq.read_schema(path).metadata or {}).get(ROWS_DIGEST, b"")
+    return told
+
+
+def answers(settled: pa.Table, kinds: Kinds | None) -> list[str | None]:
+    """Return each result's answer as a text that is equal for answers that mean the same; None where there is none.
+
+    Labels as their set. Fields by digest of all values: amounts by value, texts by letters and digits.
+    """
+    if kinds is None:
+        return [None if one is None else JOINT.join(sorted(one.split(JOINT))) for one in settled["label"].to_pylist()]
+    tiers = settled["tier"].to_pylist()
+    return [
+        None if tier is None else _digest(leaves, kinds)
+        for tier, leaves in zip(tiers, settled["leaves"].to_pylist(), strict=True)
+    ]
+
+
+def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:
+    told = sorted(
+        [leaf["path"], _meaning(leaf["value"], kinds[_POSITION.sub("[]", leaf["path"])])]
+        for leaf in leaves
+        if leaf["value"] is not None
+    )
+    return blake2b(json.dumps(told).encode(), digest_size=ANSWER_BYTES).hexdigest()
+
+
+def _meaning(value: str, kind: Kind) -> str:
+    if kind is Kind.DECIMAL:
+        return format(Decimal(value).normalize(), "f")
+    return plain(value) if kind is Kind.TEXT else value

@@ -1,0 +1,161 @@
+"""The phases of a certified run: answer, freeze, plan, label, draw the line, settle. Each resumes where it stopped."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from slmbatch.certificates.certificate import Certificate, Provenance, certify
+from slmbatch.certificates.counting import Target
+from slmbatch.certificates.gates import Refusal, refusal
+from slmbatch.certificates.planning import Batch as Shape
+from slmbatch.certificates.planning import Plan as Design
+from slmbatch.certificates.planning import plan as design
+from slmbatch.certificates.ranking import Places
+from slmbatch.certificates.settling import draw_line
+from slmbatch.certificates.ways import guessed_chances, ranked_way
+from slmbatch.errors import BudgetReached
+from slmbatch.run.certified.batch import Batch, open_batch
+from slmbatch.run.certified.compose import compose
+from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
+from slmbatch.run.certified.labels import LABELS_FILE, labelled_on, read_labels, told_about, write_labels
+from slmbatch.run.certified.prices import per_row
+from slmbatch.run.certified.proof import keys_of, write_proof
+from slmbatch.run.execute import Pass, run_pass
+from slmbatch.run.loop import Counts
+from slmbatch.run.plan import Plan, Promise
+from slmbatch.store.folder import RunFolder, write_durably
+from slmbatch.store.parts import KeyIndex, part_paths, settled_keys, whole_keys
+from slmbatch.store.rows import sources_of
+from slmbatch.store.tables import build_tables
+
+Watch = Callable[[Counts], None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a certified run ended: with a certificate, or with the refusal for which all rows went to the top tier."""
+
+    counts: Counts
+    certificate: Certificate | None = None
+    refusal: Refusal | None = None
+
+
+class CertifiedRun:
+    """A run in phases. `announce` is told the plan before labels are bought, or why there is none; it may raise."""
+
+    def __init__(
+        self, plan: Plan, folder: RunFolder, *, watch: Watch, announce: Callable[[Design | Refusal], None]
+    ) -> None:
+        assert plan.choices.promise is not None
+        self._plan = plan
+        self._promise: Promise = plan.choices.promise
+        self._folder = folder
+        self._watch = watch
+        self._announce = announce
+        self._answered = folder.stage("answers", rows=folder.rows)
+        self._topped = folder.stage("top")
+        self._kinds = kinds_of(plan.schema)
+
+    def run(self) -> Outcome:
+        """Go through all phases; what an earlier session has done is found in the folder.
+
+        Raises what `execute` does; BudgetReached when --max-usd doesn't pay for all that the top tier must be asked.
+        """
+        counts = self._answer()
+        batch = open_batch(self._folder, self._answered, self._plan.schema)
+        planned = self._design(batch)
+        self._announce(planned)
+        if isinstance(planned, Refusal):
+            return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=planned))
+        ranking = batch.ranking(self._promise.seed)
+        sample = ranking.sample(planned.sample)
+        agrees = self._labels(batch, ranking.order[sample])
+        line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated)
+        refused = refusal(
+            line, sample, agrees, rows=len(batch), tolerated=planned.tolerated, delta=planned.target.delta
+        )
+        if refused is not None:
+            self._announce(refused)
+            return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=refused))
+        certificate = certify(planned, ranking, line, self._provenance())
+        return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate))
+
+    def _answer(self) -> Counts:
+        """Have the tiers below the top one answer everything."""
+        plan, frozen = self._plan, (self._folder.certify / FROZEN_FILE).exists()
+        fresh = plan.choices.overwrite
+        if frozen and not fresh:  # what was frozen isn't answered again
+            plan = replace(plan, choices=replace(plan.choices, retry_failed=False))
+        one = Pass(plan.tiers[:-1], self._answered)
+        return run_pass(plan, self._folder, one, watch=self._watch, clear=fresh)
+
+    def _design(self, batch: Batch) -> Design | Refusal:
+        """Plan the labels, or take the plan that was made before any was bought."""
+        path = self._folder.certify / "plan.json"
+        if path.exists():
+            return msgspec.json.decode(path.read_bytes(), type=Design)
+        target = Target(float(self._promise.target), float(self._promise.delta))
+        scores = np.asarray(batch.frozen.scores, np.float64)[batch.ranking(self._promise.seed).order]
+        prices = per_row(self._plan, self._answered.parts)
+        way = ranked_way(guessed_chances(scores))
+        made = design(way, Shape(len(batch), len(batch.pool)), target, prices=prices)
+        if not isinstance(made, Refusal):
+            write_durably(path, msgspec.json.encode(made))
+        return made
+
+    def _labels(self, batch: Batch, places: Places) -> list[bool | None]:
+        """Have the top tier label rows of the pool; returns whether it agrees, None where it didn't answer."""
+        path = self._folder.certify / LABELS_FILE
+        ids = [batch.frozen.ids[place] for place in places.tolist()]
+        if not path.exists():
+            keys = batch.keys_at(places)
+            self._ask(KeyIndex.of(keys), "labels")
+            assert batch.frozen.answers is not None
+            cheap = [batch.frozen.answers[place] for place in places.tolist()]
+            told = told_about(keys, self._topped.parts, self._kinds)
+            write_labels(path, ids, cheap, told, asked_on=dt.datetime.now(dt.UTC).date())
+        agrees = read_labels(path)
+        return [agrees[one] for one in ids]
+
+    def _settle(self, batch: Batch, kept: Places, outcome: Outcome) -> Outcome:
+        """Ask the top tier about every row but the kept ones, and write the results."""
+        staying = keys_of(batch, kept)
+        everything = KeyIndex.of(whole_keys(np.unique(batch.keys)))
+        self._ask(KeyIndex.of(everything.missing(staying)), "the rest")
+        compose(self._answered.parts, self._topped.parts, self._folder.parts, staying)
+        build_tables(self._folder, part_paths(self._folder.parts), self._plan.schema)
+        if outcome.certificate is not None:
+            write_proof(self._folder, outcome.certificate, self._plan.schema)
+        return outcome
+
+    def _ask(self, keys: KeyIndex, what: str) -> None:
+        """Ask the top tier about these contents, as far as it hasn't been."""
+        top = self._plan.tiers[-1]
+        wanted = frozenset(keys.missing(self._topped_keys(without_failed=self._plan.choices.retry_failed)))
+        if not wanted:
+            return
+        sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
+        one = Pass((top,), self._topped, threshold=0.0, only=wanted, sources=sources)
+        run_pass(self._plan, self._folder, one, watch=self._watch)
+        left = keys.missing(self._topped_keys(without_failed=False))
+        if left:
+            raise BudgetReached(
+                f"The budget of {self._plan.max_usd} USD is reached: {top.name} was asked about all but {len(left)} of "
+                f"{len(keys)} texts ({what}).",
+                "Nothing is lost: the same command with a higher --max-usd goes on.",
+            )
+
+    def _topped_keys(self, *, without_failed: bool) -> KeyIndex:
+        index = KeyIndex()
+        for keys in settled_keys(self._topped.parts, without_failed=without_failed):
+            index.add(keys)
+        return index
+
+    def _provenance(self) -> Provenance:
+        *cheap, top = (tier.name for tier in self._plan.tiers)
+        return Provenance(self._promise.seed, tuple(cheap), top, labelled_on(self._folder.certify / LABELS_FILE))

@@ -1,0 +1,154 @@
+"""certificate.json and its proof: everything it rests on is in the run's folder, and is worked out again from there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import file_digest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slmbatch.certificates.certificate import Certificate, Difference, read_certificate
+from slmbatch.certificates.certificate import verify as verify_counts
+from slmbatch.errors import RunFolderError
+from slmbatch.run.certified.batch import Batch, read_batch
+from slmbatch.run.certified.compose import compose
+from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of, write_frozen
+from slmbatch.run.certified.labels import LABELS_FILE, read_labels, told_about
+from slmbatch.store.folder import CERTIFICATE, RunFolder, write_durably
+from slmbatch.store.parts import KeyIndex, part_paths, whole_keys
+from slmbatch.store.tables import build_tables
+from slmbatch.tasks.schema import Schema, compile_schema
+
+SCHEMA_FILE = "schema.json"  # under the run's certify folder: what the tables are built by
+TABLES = ("results.parquet", "fields.parquet")
+
+
+def write_proof(folder: RunFolder, certificate: Certificate, schema: Schema | None) -> None:
+    """Write certificate.json: the certificate, and the SHA-256 of every file it rests on."""
+    if schema is not None:
+        write_durably(folder.certify / SCHEMA_FILE, json.dumps({"name": schema.name, "source": schema.source}).encode())
+    content = msgspec.to_builtins(certificate) | {
+        "files": {name: _sha256(folder.root / name) for name in _files(folder)}
+    }
+    write_durably(folder.root / CERTIFICATE, json.dumps(content, indent=2).encode() + b"\n")
+
+
+def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
+    """Work a run's certificate out again from its files, asking no model; returns what differs.
+
+    Raises RunFolderError when there is no certificate, InputError when it isn't one.
+    """
+    path = folder.root / CERTIFICATE
+    if not path.exists():
+        raise RunFolderError(f"{folder.root}: there is no {CERTIFICATE}.", "Make one with --target.")
+    text = path.read_bytes()
+    certificate = read_certificate(text, name=str(path))
+    files = json.loads(text).get("files")
+    differing = list(_changed(folder, files if isinstance(files, dict) else {}))
+    try:
+        differing += _recomputed(folder, certificate)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        differing.append(Difference("files", "complete", f"{type(error).__name__}: {error}"))
+    return certificate, differing
+
+
+def _recomputed(folder: RunFolder, certificate: Certificate) -> Iterator[Difference]:
+    """Yield what doesn't follow from the answers of both passes."""
+    schema = _schema(folder.certify / SCHEMA_FILE)
+    batch = read_batch(folder.certify / FROZEN_FILE)
+    agrees = read_labels(folder.certify / LABELS_FILE)
+    yield from verify_counts(certificate, batch.frozen, agrees)
+    if certificate.rows != len(batch):
+        yield Difference("rows", certificate.rows, len(batch))
+    yield from _labels(folder, batch, schema)
+    with TemporaryDirectory() as scratch:
+        yield from _again(folder, Path(scratch), schema, kept_keys(batch, certificate))
+
+
+def kept_keys(batch: Batch, certificate: Certificate) -> KeyIndex:
+    """Return the contents that keep their cheap answer: no row of theirs goes up."""
+    ranking = batch.ranking(certificate.seed)
+    sample = ranking.sample(certificate.sample)
+    above = ranking.order[np.setdiff1d(np.arange(certificate.rank), sample)]
+    return keys_of(batch, above)
+
+
+def keys_of(batch: Batch, kept: np.ndarray) -> KeyIndex:
+    """Return the contents of which every row is among the kept ones, places in the pool."""
+    others = np.delete(np.arange(len(batch)), batch.pool[kept])
+    return KeyIndex.of(whole_keys(np.setdiff1d(batch.keys[batch.pool[kept]], batch.keys[others])))
+
+
+def _labels(folder: RunFolder, batch: Batch, schema: Schema | None) -> Iterator[Difference]:
+    """Yield the labels that aren't what the top tier said, or that say wrongly whether it agreed."""
+    table = pq.read_table(folder.certify / LABELS_FILE)
+    places = {one: place for place, one in enumerate(batch.frozen.ids)}
+    drawn = [places[one] for one in table["id"].to_pylist()]
+    told = told_about(batch.keys_at(np.array(drawn)), folder.stage("top").parts, kinds_of(schema))
+    answers = batch.frozen.answers or []
+    agrees = [None if one is None else one == answers[place] for one, place in zip(told, drawn, strict=True)]
+    for name, found in (("answer", told), ("agrees", agrees)):
+        stated = table[name].to_pylist()
+        wrong = [at for at, (one, other) in enumerate(zip(stated, found, strict=True)) if one != other]
+        if wrong:
+            yield Difference(f"labels: {name} of row {table['id'][wrong[0]]}", stated[wrong[0]], found[wrong[0]])
+
+
+def _again(folder: RunFolder, scratch: Path, schema: Schema | None, kept: KeyIndex) -> Iterator[Difference]:
+    """Yield the tables that aren't what the passes' parts give."""
+    answered, topped = folder.stage("answers").parts, folder.stage("top").parts
+    write_frozen(folder.rows, answered, kinds_of(schema), scratch / FROZEN_FILE)
+    yield from _unequal(folder.certify / FROZEN_FILE, scratch / FROZEN_FILE, "the cheap tiers' answers")
+    parts = scratch / "parts"
+    parts.mkdir()
+    compose(answered, topped, parts, kept)
+    build_tables(folder, part_paths(parts), schema, into=scratch)
+    for name in TABLES:
+        if (scratch / name).exists():
+            yield from _unequal(folder.root / name, scratch / name, "both passes' answers")
+
+
+def _unequal(stated: Path, found: Path, source: str) -> Iterator[Difference]:
+    one, other = pq.read_table(stated), pq.read_table(found)
+    if one.schema.names != other.schema.names or len(one) != len(other):
+        yield Difference(stated.name, f"{len(one)} rows of {one.num_columns} columns", f"{len(other)} by {source}")
+        return
+    for name in one.schema.names:
+        if not one[name].equals(other[name]):
+            yield Difference(f"{stated.name}: {name}", "as stated", f"otherwise by {source}")
+
+
+def _schema(path: Path) -> Schema | None:
+    if not path.exists():
+        return None
+    told = json.loads(path.read_bytes())
+    return compile_schema(json.loads(told["source"]), name=told["name"], where=str(path))
+
+
+def sha256_of_files(folder: RunFolder) -> dict[str, str]:
+    """Return the hashes, in hexadecimal, of the files that a certificate rests on, by their paths in the folder."""
+    return {name: _sha256(folder.root / name) for name in _files(folder)}
+
+
+def _files(folder: RunFolder) -> list[str]:
+    found = [folder.root / name for name in TABLES] + [folder.rows, *folder.certify.rglob("*")]
+    return sorted(str(path.relative_to(folder.root)) for path in found if path.is_file())
+
+
+def _changed(folder: RunFolder, files: dict[str, str]) -> Iterator[Difference]:
+    present = sha256_of_files(folder)
+    for name in sorted(present.keys() | files.keys()):
+        stated, found = files.get(name, "no file"), present.get(name, "no file")
+        if stated != found:
+            yield Difference(name, stated, found)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
