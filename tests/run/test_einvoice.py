@@ -15,7 +15,7 @@ import pytest
 from slmbatch.readers import ReadOptions, find, read
 from tests.einvoice.made import CREDIT_NOTE, PDF, minimum, sample_cii
 from tests.harness import Loopback, results, slmbatch
-from tests.readers.made import pdf_with, scanned_pdf, text_pdf
+from tests.readers.made import mail, pdf_with, scanned_pdf, text_pdf, zipped
 
 ROOT = Path(__file__).parents[2]
 INVOICE, HEADER = ROOT / "schemas" / "invoice.schema.json", ROOT / "schemas" / "invoice-header.schema.json"
@@ -94,6 +94,16 @@ def test_xml_beside_a_pdf_belongs_to_it(tmp_path: Path, folder: Path) -> None:
     found = extract(folder, tmp_path / "out")
     assert {name: row["tier"] for name, row in found.items()} == {"a.pdf": "embedded-xml", "b.PDF": "rules"}
     assert "page 2: b.xml, beside it, is no e-invoice" in found["b.PDF"]["warnings"]
+
+
+def test_einvoices_in_archives_and_mails_are_answered(tmp_path: Path, folder: Path) -> None:
+    (folder / "march.zip").write_bytes(zipped({"a.xml": minimum("Z-1"), "b.pdf": PDF.read_bytes()}))
+    message = mail()
+    message.add_attachment(minimum("E-1"), maintype="text", subtype="xml", filename="c.xml")
+    (folder / "order.eml").write_bytes(message.as_bytes())
+    found = extract(folder, tmp_path / "out")
+    answered = {name: row["values"]["invoice_id"] for name, row in found.items() if row["tier"] == "embedded-xml"}
+    assert answered == {"march.zip/a.xml": "Z-1", "march.zip/b.pdf": "SR-2026-0117", "order.eml/c.xml": "E-1"}
 
 
 def test_a_scan_with_an_einvoice_is_readable(tmp_path: Path, folder: Path) -> None:
