@@ -24,12 +24,12 @@ demo: $(VENV)/.installed  ## set up, then classify the sample tickets and extrac
 demo-classify: $(VENV)/.installed
 	$(BIN)/slmbatch classify sample_docs/tickets --labels sample_docs/labels.yaml \
 	    --text-column text --id-column ticket_id -o $(OUT)/tickets --overwrite --quiet
-	$(BIN)/slmbatch report $(OUT)/tickets --gold sample_docs/tickets.expected.csv
+	$(BIN)/slmbatch eval $(OUT)/tickets --gold sample_docs/tickets.expected.csv
 
 demo-extract: $(VENV)/.installed
 	$(BIN)/slmbatch extract sample_docs/invoices --schema schemas/invoice-header.schema.json \
 	    -o $(OUT)/invoices --overwrite --quiet
-	$(BIN)/slmbatch report $(OUT)/invoices --gold sample_docs/invoices.expected.jsonl
+	$(BIN)/slmbatch eval $(OUT)/invoices --gold sample_docs/invoices.expected.jsonl
 
 test: $(VENV)/.installed  ## set up what the tests need, and pass them
 	$(BIN)/slmbatch models pull

@@ -10,6 +10,7 @@ SlmbatchError                    1
 ├── ModelError                   1   a model file is missing, damaged or can't be fetched
 ├── BudgetReached                4   rows wait for a tier that --max-usd doesn't pay for any more
 ├── Unsettled                    3   --strict, and rows are in review, failed or unreadable
+├── FellShort                    3   an evaluation is below what was wanted, or worse than an earlier run's
 ├── Interrupted                130   the user stopped the run
 └── RequestError                 -   one request failed: becomes data of its row, never ends a run
     ├── Rejected                     the server refuses this request for good (4xx)
@@ -76,6 +77,10 @@ class BudgetReached(SlmbatchError):
 
 
 class Unsettled(SlmbatchError):
+    exit_code = 3
+
+
+class FellShort(SlmbatchError):
     exit_code = 3
 
 

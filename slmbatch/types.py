@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -21,12 +22,66 @@ def printable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page of `width` and `height`, from the page's top left as it is shown.
+
+    `unit` is "pt" for PDFs (72 to the inch), "px" for images.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    width: float
+    height: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the words of a page's text stand, a word being what blanks don't divide.
+
+    `places` holds left, top, right and bottom of each word, in 65535ths of `width` and `height`, as
+    16-bit numbers, the lower byte first: 8 bytes a word.
+    `scores` holds how sure the OCR is of each word, in 255ths; it is empty where the text isn't OCR's.
+    """
+
+    width: float
+    height: float
+    unit: str
+    places: bytes
+    scores: bytes = b""
+
+    def box(self, first: int, last: int) -> Box:
+        """Return the box around the words from `first` to `last`."""
+        shares = struct.unpack_from(f"<{4 * (last - first + 1)}H", self.places, 8 * first)
+        across, down = self.width / 65535, self.height / 65535
+        return Box(
+            round(min(shares[0::4]) * across, 2),
+            round(min(shares[1::4]) * down, 2),
+            round(max(shares[2::4]) * across, 2),
+            round(max(shares[3::4]) * down, 2),
+            self.width,
+            self.height,
+            self.unit,
+        )
+
+    def score(self, first: int, last: int) -> float | None:
+        """Return the least OCR score of the words from `first` to `last`."""
+        return round(min(self.scores[first : last + 1]) / 255, 3) if self.scores else None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """One page of text. `note` says why a page has no text; `number` counts from 1."""
+    """One page of text. `note` says why it has none or a doubtful one; `number` counts from 1.
+
+    `layout` is None where the source has no places: texts, tables, mails.
+    """
 
     number: int
     text: str
     note: str | None = None
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +114,14 @@ class Document:
         return tuple(f"page {page.number}: {page.note}" for page in self.pages if page.note)
 
     def content_hash(self) -> bytes:
-        """16 bytes that change when anything a model is shown changes, or what couldn't be shown to it."""
+        """16 bytes that change when anything a model is shown changes, where it stands, or what couldn't be shown."""
         digest = blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=16)
         for note in (self.problem, *self.notes()):
             if note is not None:
                 digest.update(b"\0note\0" + note.encode("utf-8", "surrogatepass"))
+        for page in self.pages:
+            if page.layout is not None:
+                digest.update(b"\0layout\0" + page.layout.places + page.layout.scores)
         if self.xml is not None:
             digest.update(b"\0xml\0" + self.xml)
         return digest.digest()
@@ -106,6 +164,8 @@ class Grounded(StrEnum):
 class Grounding:
     """Where a value was found. `page` counts from 1; `start` and `end` are characters within that page's text.
 
+    `box` is around the words it stands in, None where the source has no layout; `ocr` the OCR's score of the least sure
+    of them (no probability), None where the text isn't OCR's.
     `xml_path` leads to the element of the XML that it was read from, by names without namespaces.
     """
 
@@ -113,6 +173,8 @@ class Grounding:
     page: int | None = None
     start: int | None = None
     end: int | None = None
+    box: Box | None = None
+    ocr: float | None = None
     xml_path: str | None = None
 
 

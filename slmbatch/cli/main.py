@@ -12,6 +12,7 @@ import typer
 
 from slmbatch import __version__
 from slmbatch.cli import options as o
+from slmbatch.cli.eval import eval_verb
 from slmbatch.cli.flags import Flags, with_flags
 from slmbatch.cli.models import models
 from slmbatch.errors import Interrupted, SlmbatchError, UsageError
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Classify and extract from piles of documents with the smallest model that can be trusted.",
 )
 app.add_typer(models, name="models")
+app.command("eval")(eval_verb)
 
 
 @app.callback(invoke_without_command=True)
@@ -174,9 +176,8 @@ def label(  # noqa: PLR0917
 
 
 @app.command()
-def report(  # noqa: PLR0917
+def report(
     out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
-    gold: Annotated[Path | None, typer.Option("--gold", help="Expected answers to compare with.")] = None,
     volume: o.Volume = None,
     compare_to: o.CompareTo = None,
     price: o.Prices = None,
@@ -187,7 +188,7 @@ def report(  # noqa: PLR0917
     """Print a run's report again."""
     from slmbatch.cli.report import ReportFlags, report_verb
 
-    report_verb(out, ReportFlags(gold, volume, compare_to, price or [], html, json_))
+    report_verb(out, ReportFlags(volume, compare_to, price or [], html, json_))
 
 
 @app.command()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,15 +23,11 @@ from slmbatch.run.pricing import parse_prices, tier_price
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import part_paths
 
-if TYPE_CHECKING:
-    from slmbatch.evaluate import Accuracy
-
 
 @dataclass(frozen=True, slots=True)
 class ReportFlags:
     """The options of `slmbatch report`, as given."""
 
-    gold: Path | None
     volume: int | None
     compare_to: str | None
     price: Sequence[str]
@@ -41,7 +36,7 @@ class ReportFlags:
 
 
 def report_verb(out: Path, flags: ReportFlags) -> None:
-    """Print the report of a finished run, and how it compares with expected answers or another tier's price."""
+    """Print the report of a finished run, with what another tier or a month's rows would cost."""
     summary = read_summary(out)
     if flags.compare_to is not None:
         summary = _compared(summary, out, flags.compare_to, flags.price)
@@ -52,14 +47,7 @@ def report_verb(out: Path, flags: ReportFlags) -> None:
         typer.echo(f"No projection: {why}.", err=True)
     if flags.html:
         typer.echo(write_page(out, summary), err=True)
-    accuracy = _accuracy(out, flags.gold) if flags.gold else None
-    if flags.json_:
-        expected = {"expected": _as_json(accuracy)} if accuracy else {}
-        typer.echo(json.dumps(summary | expected, indent=2, ensure_ascii=False))
-        return
-    typer.echo(as_text(summary))
-    if accuracy:
-        typer.echo(_accuracy_text(accuracy))
+    typer.echo(json.dumps(summary, indent=2, ensure_ascii=False) if flags.json_ else as_text(summary))
 
 
 def _compared(summary: Summary, out: Path, tier: str, prices: Sequence[str]) -> Summary:
@@ -77,33 +65,3 @@ def _price(tier: str, price: Price) -> Price:
             f"Give --price {tier}=INPUT/OUTPUT in USD per million tokens, or compare with a listed model.",
         )
     return price
-
-
-def _accuracy(out: Path, gold: Path) -> Accuracy:
-    from slmbatch.evaluate import compare as with_gold
-
-    return with_gold(out, gold)
-
-
-def _as_json(accuracy: Accuracy) -> Mapping[str, Any]:
-    return {
-        "right": accuracy.overall.right,
-        "total": accuracy.overall.total,
-        "accepted_right": accuracy.accepted.right,
-        "accepted_total": accuracy.accepted.total,
-        "by_name": {name: {"right": share.right, "total": share.total} for name, share in accuracy.by_name.items()},
-        "by_threshold": {
-            str(at): {"right": one.right, "total": one.total} for at, one in accuracy.by_threshold.items()
-        },
-        "unmatched": list(accuracy.unmatched),
-    }
-
-
-def _accuracy_text(accuracy: Accuracy) -> str:
-    lines = [f"against expected answers: {accuracy.overall} right; of accepted rows {accuracy.accepted}"]
-    lines += [f"  {name:<32} {share}" for name, share in accuracy.by_name.items()]
-    lines.append("with another threshold, of the answers shown:")
-    lines += [f"  score >= {threshold:<4} {share} right" for threshold, share in accuracy.by_threshold.items()]
-    if accuracy.unmatched:
-        lines.append(f"  {len(accuracy.unmatched)} expected ids have no result, first: {accuracy.unmatched[0]}")
-    return "\n".join(lines)

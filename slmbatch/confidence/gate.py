@@ -7,6 +7,8 @@ from slmbatch.types import Answer
 # Below this pre-grammar logprob (about 1 in 20) the model wanted to write something that the grammar forbids; in
 # recorded runs such values were the grammar's, not the model's.
 FORCED_LOGPROB = -3.0
+UNSURE_OCR = 0.5
+"""A value in a word that the OCR gives a lower score isn't accepted. See benchmarks/README.md for what that catches."""
 DEFAULT_THRESHOLD = 0.8
 
 

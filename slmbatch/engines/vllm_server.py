@@ -70,8 +70,13 @@ def healthy(port: int) -> bool:
 
 
 def end_with_the_parent(server: subprocess.Popen[bytes]) -> None:
-    """Wait until standard input closes, then end the server and all its processes."""
+    """Wait until standard input closes, then end the server and all its processes.
+
+    A server that has ended is left to `main`, which is about to end as it did: our input closes then, too.
+    """
     sys.stdin.read()
+    if server.poll() is not None:
+        return
     server.terminate()
     end_group()
     os._exit(0)

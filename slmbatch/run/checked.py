@@ -14,7 +14,7 @@ from typing import Protocol
 from slmbatch.checks.identifiers import iban_doubt, vat_doubt
 from slmbatch.checks.rules import Rule, compile_rule
 from slmbatch.checks.values import parse_value
-from slmbatch.confidence.gate import FORCED_LOGPROB
+from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Field, Group, Node
@@ -163,6 +163,8 @@ def _problems(field: Field, leaf: Leaf) -> Iterator[str]:
         yield from _format_problems(field, str(leaf.value) if leaf.raw is None else leaf.raw, leaf.value)
         if leaf.value is not None and leaf.grounding.found is Grounded.NONE and field.kind not in UNGROUNDED:
             yield NOT_FOUND
+        if leaf.grounding.ocr is not None and leaf.grounding.ocr < UNSURE_OCR:
+            yield f"OCR is unsure of it ({leaf.grounding.ocr:.2f})"
     elif field.required:
         yield "required, and missing"
     if leaf.forced_logprob is not None and leaf.forced_logprob < FORCED_LOGPROB:

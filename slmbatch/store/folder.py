@@ -101,8 +101,9 @@ def _folders(folder: Path) -> list[Path]:
 
 DONE = "report.json"  # written last: a folder without it holds an unfinished run
 PAGE = "report.html"
+EVALUATION, EVALUATION_PAGE = "eval.parquet", "eval.html"
 CERTIFICATE = "certificate.json"
-TABLES = (DONE, PAGE, CERTIFICATE, "results.parquet", "fields.parquet", "cost.parquet")
+TABLES = (DONE, PAGE, CERTIFICATE, EVALUATION, EVALUATION_PAGE, "results.parquet", "fields.parquet", "cost.parquet")
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -28,6 +29,9 @@ ATTEMPT = pa.struct(
         "seconds": pa.float64(),
     }
 )
+BOX = pa.struct(
+    {name: pa.float64() for name in ("left", "top", "right", "bottom", "width", "height")} | {"unit": pa.string()}
+)
 LEAF = pa.struct(
     {
         "path": pa.string(),
@@ -43,6 +47,8 @@ LEAF = pa.struct(
         "start": pa.int32(),
         "end": pa.int32(),
         "xml_path": pa.string(),
+        "box": BOX,  # of the words on the page, from the page's top left
+        "ocr": pa.float64(),  # the OCR's score of the least sure word of the value, no probability
         "required": pa.bool_(),
         "problems": pa.list_(pa.string()),
     }
@@ -124,6 +130,8 @@ def _leaf(leaf: Leaf) -> Record:
         "start": leaf.grounding.start,
         "end": leaf.grounding.end,
         "xml_path": leaf.grounding.xml_path,
+        "box": None if leaf.grounding.box is None else asdict(leaf.grounding.box),
+        "ocr": leaf.grounding.ocr,
         "required": leaf.required,
         "problems": leaf.problems,
     }

@@ -86,7 +86,7 @@ class Labels:
         while at < len(texts):
             length = self._length(sheet, printed, at) if texts[at] in self._lengths else 0
             if length:
-                start, end = printed.starts[at], printed.ends[at + length - 1]
+                start, end = printed.spans[at][0], printed.spans[at + length - 1][1]
                 owners = self._owners[tuple(texts[at : at + length])]
                 found.append(Label(start, end, sheet.line_at(start), owners, length))
             at += length or 1
@@ -98,7 +98,7 @@ class Labels:
             end = at + length
             if end > len(texts) or tuple(texts[at:end]) not in self._owners:
                 continue
-            if length == 1 or "\n" not in sheet.text[printed.starts[at] : printed.ends[end - 1]]:
+            if length == 1 or "\n" not in sheet.text[printed.spans[at][0] : printed.spans[end - 1][1]]:
                 return length
         return 0
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from copy import copy
+import struct
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -39,19 +38,21 @@ selangor johor lumpur penang pinang perak melaka sembilan kedah pahang sabah sar
 france españa spain italia italy nederland netherlands belgien belgium austria österreich schweiz uk usa singapore
 """
 PLACES = frozenset(_PLACES_WORDS.split())
-Numbers = npt.NDArray[np.intp]
+Numbers = npt.NDArray[np.int64]
+KNOWN_TEXTS = 4096  # that are kept: documents of one sender have most of their lines in common
 _BEYOND = 4  # rows of nothing after the last
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+")
 _POSTCODE = re.compile(
     r"(?<![\w.,/-])(?:[A-Z]{1,3}-?)?[0-9]{4,5}(?![\w./-])|(?<!\w)[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}"
 )
+_POSTCODE_LIKE = re.compile(r"[0-9](?:[0-9]{3}|[A-Z]{2})")  # what every postcode has, and few lines have
 _TELEPHONE = re.compile(r"[0-9]{2,3}-[0-9]{6,}")
 _REGISTRATION = re.compile(r"\(?(?:co\.?\s*(?:reg|no)|reg|roc|company|br)?[ .:no#]*[0-9]{4,}[ -]*[a-z](?!\w)")
 
 
 class Row(NamedTuple):
-    """What one line is made of: a tuple, so that many make a matrix.
+    """What one line is made of.
 
     `document` says that it has a word which invoices and receipts print beside values.
     """
@@ -78,44 +79,51 @@ class Row(NamedTuple):
 _COLUMNS = {name: index for index, name in enumerate(Row._fields)}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN_TEXTS)
 def read_row(text: str) -> Row:
     """Tell what a line without blanks around it is made of."""
     lower = text.lower()
     words = _WORD.findall(lower)
     known = frozenset(words)
     bare = _WORD.findall(lower.replace(".", "").replace("/", "")) if "." in lower or "/" in lower else words
-    numeric = _DIGIT.search(text) is not None
+    digits = len(_DIGIT.findall(text))
     return Row(
-        alpha=any(map(str.isalpha, text)),
-        street=not known.isdisjoint(STREETS) or _STREET_END.search(lower) is not None,
-        number=text[:1].isdigit() or text[:2] in {"NO", "LO"},
-        comma="," in text,
-        postcode=numeric and _POSTCODE.search(text) is not None,
-        place=bool(words) and words[-1] in PLACES,
-        contact=not known.isdisjoint(CONTACTS) or "@" in text or (numeric and _TELEPHONE.search(text) is not None),
-        document=not known.isdisjoint(DOCUMENTS),
-        document_only=bool(known) and known <= DOCUMENTS,
-        words=len(words),
-        form=not FORMS.isdisjoint(bare),
-        form_first=bool(bare) and (bare[0] in FORMS or bare[0] == "co"),
-        registration=numeric and _REGISTRATION.match(lower) is not None,
-        bracketed=text.startswith("("),
-        digits=numeric and len(_DIGIT.findall(text)) * 2 > len(text),
-        ends_with_comma=text.endswith(","),
-        ends_with_stop=text.endswith("."),
+        any(map(str.isalpha, text)),
+        not known.isdisjoint(STREETS) or _STREET_END.search(lower) is not None,
+        text[:1].isdigit() or text[:2] in {"NO", "LO"},
+        "," in text,
+        _POSTCODE_LIKE.search(text) is not None and _POSTCODE.search(text) is not None,
+        bool(words) and words[-1] in PLACES,
+        not known.isdisjoint(CONTACTS) or "@" in text or (digits > 7 and _TELEPHONE.search(text) is not None),
+        not known.isdisjoint(DOCUMENTS),
+        bool(known) and known <= DOCUMENTS,
+        len(words),
+        not FORMS.isdisjoint(bare),
+        bool(bare) and (bare[0] in FORMS or bare[0] == "co"),
+        digits > 3 and _REGISTRATION.match(lower) is not None,
+        text.startswith("("),
+        digits * 2 > len(text),
+        text.endswith(","),
+        text.endswith("."),
     )
 
 
-NOTHING = read_row("")
+def packed(row: Sequence[int]) -> bytes:
+    """Return a row as bytes, which many make a table of in no time."""
+    return struct.pack(f"{len(row)}q", *row)
+
+
+def unpacked(rows: Sequence[bytes], columns: int) -> Numbers:
+    """Return packed rows as a table."""
+    return np.frombuffer(b"".join(rows), np.int64).reshape(-1, columns)
 
 
 class Rows:
     """Many rows as columns by name."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        """Take the rows; what is before the first or after the last is NOTHING."""
-        self._table = _table([*rows, *[NOTHING] * _BEYOND])
+        """Take the rows; what is before the first or after the last is nothing."""
+        self._table = unpacked([*map(packed, rows), *[_NOTHING] * _BEYOND], len(Row._fields))
 
     def __getitem__(self, name: str) -> Numbers:
         """Return one column."""
@@ -125,14 +133,5 @@ class Rows:
         """Return, for each place, how many rows before it have something."""
         return np.append(0, np.cumsum(self[name]))
 
-    def taken(self, places: Numbers, others: Mapping[int, Row]) -> Rows:
-        """Return the rows at some places, a few of them exchanged for others."""
-        taken = copy(self)
-        taken._table = self._table[places]
-        if others:
-            taken._table[list(others)] = _table(list(others.values()))
-        return taken
 
-
-def _table(rows: Sequence[Row]) -> Numbers:
-    return np.fromiter(chain.from_iterable(rows), np.intp, len(rows) * len(_COLUMNS)).reshape(len(rows), -1)
+_NOTHING = packed(read_row(""))
