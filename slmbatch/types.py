@@ -112,7 +112,9 @@ class Leaf:
     `path` is dotted with list positions, as in `line_items[0].amount`. `score` is exp(mean logprob) of the value's own
     tokens: a score, not a probability; `confidence` a calibrated probability of being right, None where nothing was
     calibrated. `forced_logprob` is the pre-grammar logprob of the token that decided the value, None where the engine
-    doesn't give it. `problems` names the checks that failed.
+    doesn't give it. `problems` names the checks that failed. `repaired`: taken from the document, since what `raw` says
+    broke a sum; `agreed`: two tiers found the value independently, and it stands in the document; `tier`: the one that
+    found it, None where that is the answer's.
     """
 
     path: str
@@ -126,6 +128,19 @@ class Leaf:
     grounding: Grounding = Grounding(Grounded.NONE)
     problems: tuple[str, ...] = ()
     required: bool = False
+    repaired: bool = False
+    agreed: bool = False
+    tier: str | None = None
+
+    @property
+    def measure(self) -> float | None:
+        """How sure its tier is of it: the score, or the probability of one that was found by rules or a head."""
+        return self.confidence if self.score is None else self.score
+
+    @property
+    def told_twice(self) -> bool:
+        """Whether two independent sources tell the value: two tiers, or a label and a sum."""
+        return self.agreed or self.repaired
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +162,22 @@ class Answer:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def told_twice(self) -> bool:
+        """Whether two sources tell each required leaf, or each that has a value where none is required."""
+        required = [leaf for leaf in self.leaves if leaf.required]
+        decisive = required or [leaf for leaf in self.leaves if leaf.value is not None]
+        return bool(decisive) and all(leaf.told_twice for leaf in decisive)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One tier's try at one document: an answer, or the error's kind and message."""
+    """One tier's try at one document: an answer, or the error's kind and message.
+
+    `asked` are the fields and lists that the tier was asked for, empty for all of them; the answer has all of them
+    anyway, the others as an earlier tier found them. `spared` are the tokens that asking for all of them with the whole
+    text would have taken besides, an estimate.
+    """
 
     tier: str
     answer: Answer | None
@@ -161,6 +188,8 @@ class Attempt:
     truncated: bool = False
     error_kind: str | None = None
     error: str | None = None
+    asked: tuple[str, ...] = ()
+    spared: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)

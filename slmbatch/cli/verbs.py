@@ -124,6 +124,7 @@ def _choices(flags: Flags) -> Choices:
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
+        whole=flags.ask_whole,
     )
 
 
@@ -193,6 +194,7 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int, certificate: dict[st
             tier.local,
             replace(tier.price, source=tier.price_source),
             metered=tier.metered,
+            token_price=tier.batch_price if tier.batched else None,
         )
         for tier in plan.tiers
     ]

@@ -124,6 +124,9 @@ def _tier(cost: TierCost) -> Summary:
         "usd_billed": format(cost.usd_billed, "f"),
         "usd_in_doubt": format(cost.usd_in_doubt, "f"),
         "usd_estimated": format(cost.usd_estimated, "f"),
+        "spared_input_tokens": cost.spared_input_tokens,
+        "spared_output_tokens": cost.spared_output_tokens,
+        "usd_spared": format(cost.usd_spared, "f"),
         "basis": cost.basis,
         "price_source": cost.price.source,
     }

@@ -19,9 +19,10 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, thres
     if document.problem is not None:
         return Result(key, Status.UNREADABLE, (), reason=document.problem, notes=notes, characters=length)
     attempts: list[Attempt] = []
-    shown, reasons = None, []
+    shown: int | None = None
+    reasons: list[str] = []
     for tier in tiers:
-        attempt = await tier.attempt(document)
+        attempt = await tier.attempt(document, None if shown is None else attempts[shown])
         attempts.append(attempt)
         if attempt.answer is None:
             reasons.append(f"{attempt.error_kind}: {attempt.error}")

@@ -53,17 +53,22 @@ class FieldChecks:
         self._rules = compile_rules(task)
 
     def answer(self, found: Found, problems: Iterable[str] = ()) -> Answer:
-        """Return all fields of the schema in its order, checked; `problems` are known ones of the whole row."""
+        """Return all fields of the schema in its order, checked; `problems` are known ones of the whole row.
+
+        Its score is the least of those leaves that one source alone tells: the others are trusted for being told twice.
+        """
         leaves: list[Leaf] = []
         noted = list(problems)
         self._walk(self._root, "", found, (leaves, noted))
         noted += [f"{leaf.path}: {problem}" for leaf in leaves for problem in leaf.problems if _blocks(leaf, problem)]
-        return Answer(
-            leaves=tuple(leaves),
-            score=_row(leaves, lambda leaf: leaf.score),
+        checked = Answer(leaves=tuple(leaves))
+        once = leaves if checked.told_twice else [leaf for leaf in leaves if not leaf.told_twice]
+        return replace(
+            checked,
+            score=_row(once, lambda leaf: leaf.measure),
             confidence=_row(leaves, lambda leaf: leaf.confidence),
-            problems=(*noted, *_broken(self._rules, leaves, "error")),
-            warnings=tuple(_broken(self._rules, leaves, "warning")),
+            problems=(*noted, *_said(self.broken(leaves))),
+            warnings=_said(_broken(self._rules, leaves, "warning")),
         )
 
     def checked(self, leaves: Sequence[Leaf], problems: Iterable[str] = ()) -> Answer:
@@ -77,6 +82,10 @@ class FieldChecks:
         if unknown:
             raise ValueError(f"the schema has no field {min(unknown)}")
         return answer
+
+    def broken(self, leaves: Sequence[Leaf]) -> list[Rule]:
+        """Return the rules of level error that these leaves break."""
+        return _broken(self._rules, leaves, "error")
 
     def _walk(self, node: Node, path: str, found: Found, told: tuple[list[Leaf], list[str]]) -> None:
         leaves, problems = told
@@ -182,8 +191,8 @@ def _row(leaves: Sequence[Leaf], measure: Callable[[Leaf], float | None]) -> flo
     return None
 
 
-def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[str]:
-    """The rules of this level that the values break; a rule that lacks a value says nothing."""
+def rule_values(leaves: Sequence[Leaf]) -> dict[str, Scalar | list[Scalar | None] | None]:
+    """Return the values as rules name them: those of a list's field together, in order."""
     values: dict[str, Scalar | list[Scalar | None] | None] = {}
     for leaf in leaves:
         if "[" not in leaf.path:
@@ -192,8 +201,14 @@ def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[s
         listed = values.setdefault(re.sub(r"\[\d+\]", "", leaf.path), [])
         assert isinstance(listed, list)
         listed.append(leaf.value)
-    return [
-        f"rule {rule.id} is broken: {rule.expression}"
-        for rule in rules
-        if rule.level == level and rule.check(values) is False
-    ]
+    return values
+
+
+def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[Rule]:
+    """The rules of this level that the values break; a rule that lacks a value says nothing."""
+    values = rule_values(leaves)
+    return [rule for rule in rules if rule.level == level and rule.check(values) is False]
+
+
+def _said(rules: Iterable[Rule]) -> tuple[str, ...]:
+    return tuple(f"rule {rule.id} is broken: {rule.expression}" for rule in rules)

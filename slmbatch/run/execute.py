@@ -12,6 +12,7 @@ from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import Found, read
+from slmbatch.run.fieldwise import Fieldwise
 from slmbatch.run.loop import Counts, Documents, Loop
 from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
@@ -22,6 +23,7 @@ from slmbatch.store.ledger import Ledger
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import part_paths
 from slmbatch.store.tables import build_tables
+from slmbatch.tasks.extract import ExtractTask
 from slmbatch.types import printable
 
 
@@ -69,7 +71,10 @@ def run_pass(
 ) -> Counts:
     """Settle what this pass is about. `clear` removes what is in the folder, once tiers and inputs are usable."""
     purse = Purse(plan.max_usd)
-    tiers = [_rung(tier, plan.tiers.index(tier) + 1, plan, folder, purse) for tier in one.tiers]
+    fieldwise = None
+    if isinstance(plan.task, ExtractTask) and not plan.choices.whole:
+        fieldwise = Fieldwise(plan.task, plan.threshold)
+    tiers = [_rung(tier, plan.tiers.index(tier) + 1, plan, folder, (purse, fieldwise)) for tier in one.tiers]
     documents = read(_found(plan.found, one.sources), plan.reading)
     if one.only is not None:
         documents = _these(documents, one.only)
@@ -108,10 +113,11 @@ def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:
         yield [document for document in batch if document.content_hash() in keys]
 
 
-def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, purse: Purse) -> Rung:
+def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, shared: tuple[Purse, Fieldwise | None]) -> Rung:
+    purse, fieldwise = shared
     meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
-    return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter)
+    return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter, fieldwise=fieldwise)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,9 +18,9 @@ from slmbatch.heads.folder import Stored, load_head
 from slmbatch.heads.head import Head
 from slmbatch.heads.memory import give_memory_back, share_memory
 from slmbatch.run.answers import Task
-from slmbatch.run.checked import FieldChecks
 from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
+from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.types import Answer, Attempt, Document
@@ -51,8 +50,11 @@ class HeadTier:
     def concurrency(self) -> int:
         return BATCHES * BATCH
 
-    async def attempt(self, document: Document) -> Attempt:
-        """Answer one document. Raises what loading the head raised, for every document that waited for it."""
+    async def attempt(self, document: Document, before: Attempt | None = None) -> Attempt:  # noqa: ARG002
+        """Answer one document, and all about it, since that costs next to nothing.
+
+        Raises what loading the head raised, for every document that waited for it.
+        """
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((document, future))
         if self._worker is None or self._worker.done():
@@ -154,7 +156,7 @@ class CheckedHead:
 
     def __init__(self, head: Head, task: ExtractTask) -> None:
         self._head = head
-        self._checks = FieldChecks(task)
+        self._fields = CheckedFields(task)
 
     @property
     def fingerprint(self) -> str:
@@ -169,9 +171,12 @@ class CheckedHead:
         return self._head.characters
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
-        """Answer, check, and take the row's confidence for its score."""
-        checked = [self._checks.checked(answer.leaves, answer.problems) for answer in self._head.answer(documents)]
-        return [replace(answer, score=answer.confidence) for answer in checked]
+        """Answer, check, and put right what breaks a sum."""
+        answers = self._head.answer(documents)
+        return [
+            self._fields.answer(answer.leaves, answer.problems, document)
+            for answer, document in zip(answers, documents, strict=True)
+        ]
 
 
 def sentence_model(settings: EngineSettings, *, download: bool) -> Embedder:

@@ -95,6 +95,7 @@ class Choices:
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class Plan:
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
             **promised,
+            **({"ask_whole": str(self.choices.whole)} if isinstance(self.task, ExtractTask) else {}),
         }
 
 
@@ -146,6 +148,8 @@ NO_BATCHES = Batching()
 def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
     """Decide on tiers and inputs. Raises UsageError for anything that can't work."""
     threshold = choices.threshold if choices.threshold is not None else config.threshold
+    if choices.whole and not isinstance(task, ExtractTask):
+        raise ConfigError("--ask-whole: labels have no fields.", "It belongs to extract; leave it out.")
     if isinstance(task, ExtractTask):
         compile_rules(task)  # a wrong rule is said before anything is asked
     tiers = plan_tiers(

@@ -7,26 +7,38 @@ import logging
 import time
 from pathlib import Path
 
-from slmbatch.chat import Completion
+from slmbatch.chat import NO_USAGE, Completion, Request
 from slmbatch.engines.loaders import load_engine
 from slmbatch.engines.wire import Meter
 from slmbatch.errors import ConfigError, EngineError, RequestError
 from slmbatch.run.answers import Task, answer_reader
 from slmbatch.run.clock import BusyClock
+from slmbatch.run.fieldwise import Fieldwise, Question
 from slmbatch.run.plan import TierPlan
 from slmbatch.types import Answer, Attempt, Document
 
 log = logging.getLogger("slmbatch")
 EXCERPT = 80  # characters of a reply that go into an error
 TEMPLATE_TOKENS = 64  # what a chat template adds around two messages
+CHARACTERS_PER_TOKEN = 2  # of what failed: few, so that the room for it suffices
 LEAST_ROOM_TOKENS = 64  # a prompt that leaves less than this for the text is a configuration error
 
 
 class Tier:
     """One rung of the cascade. The engine is started by the first document that needs it."""
 
-    def __init__(self, plan: TierPlan, task: Task, *, log: Path, download: bool, meter: Meter | None = None) -> None:
+    def __init__(
+        self,
+        plan: TierPlan,
+        task: Task,
+        *,
+        log: Path,
+        download: bool,
+        meter: Meter | None = None,
+        fieldwise: Fieldwise | None = None,
+    ) -> None:
         self.plan = plan
+        self._fieldwise = fieldwise
         self.engine = load_engine(plan.spec, plan.settings, log=log, download=download, meter=meter)
         self.busy = BusyClock()
         self._task = task
@@ -41,16 +53,18 @@ class Tier:
     def concurrency(self) -> int:
         return self.engine.concurrency
 
-    async def attempt(self, document: Document) -> Attempt:
+    async def attempt(self, document: Document, before: Attempt | None = None) -> Attempt:
         """Ask this tier about one document. A request that fails is an attempt with an error, not an exception."""
+        question = self._fieldwise.question(document, before) if self._fieldwise else None
+        asked = () if question is None else question.asked
         async with self._places:
             if not self._ready:
                 await self.start()
             started = time.monotonic()
             try:
                 with self.busy:
-                    text = await self._fitted(document.text)
-                    completion = await self.engine.complete(self._task.request(text, self.engine.capabilities))
+                    shown = await self._fitted(document.text if question is None else question.text, question)
+                    completion = await self.engine.complete(self._request(shown, question))
             except RequestError as error:
                 return Attempt(
                     self.plan.name,
@@ -61,9 +75,14 @@ class Tier:
                     requests=error.tries,
                     error_kind=error.kind,
                     error=error.message,
+                    asked=asked,
                 )
             seconds = time.monotonic() - started
-        answer, kind, message = self._read(completion, document)
+        answer, kind, message = self._read(completion, document, question)
+        spared = NO_USAGE
+        if self._fieldwise and question and answer:
+            whole = await self._fitted(document.text, None)
+            spared = self._fieldwise.spared(question, completion.usage, answer, shown=shown, whole=whole)
         return Attempt(
             self.plan.name,
             answer,
@@ -71,15 +90,26 @@ class Tier:
             usd=completion.usd,
             seconds=seconds,
             requests=completion.tries,
-            truncated=len(text) < len(document.text),
+            truncated=len(shown) < len(document.text if question is None else question.text),
             error_kind=kind,
             error=message,
+            asked=asked,
+            spared=spared,
         )
 
-    def _read(self, completion: Completion, document: Document) -> tuple[Answer | None, str | None, str | None]:
+    def _request(self, text: str, question: Question | None) -> Request:
+        told = self.engine.capabilities
+        return self._task.request(text, told) if question is None else question.request(text, told)
+
+    def _read(
+        self, completion: Completion, document: Document, question: Question | None
+    ) -> tuple[Answer | None, str | None, str | None]:
         """Return the answer, or None with the error's kind and message. What was paid stays in the attempt."""
         try:
-            answer = self._reader.read(completion, document)
+            if self._fieldwise and question:
+                answer = self._fieldwise.read(question, completion, document, self.engine.capabilities)
+            else:
+                answer = self._reader.read(completion, document)
         except Exception as error:  # the rim: a bug of ours costs this attempt only, and is recorded in its row
             log.exception("internal error", extra={"facts": {"document": document.id}})
             return None, "internal", f"{type(error).__name__}: {error}"
@@ -118,6 +148,9 @@ class Tier:
                     )
             self._ready = True
 
-    async def _fitted(self, text: str) -> str:
+    async def _fitted(self, text: str, question: Question | None) -> str:
         """Cut a text that is longer than the context has room for: its beginning is kept."""
-        return text if self._room is None else await self.engine.cut(text, self._room)
+        if self._room is None:
+            return text
+        noted = 0 if question is None else sum(map(len, question.failed)) // CHARACTERS_PER_TOKEN
+        return await self.engine.cut(text, max(self._room - noted, LEAST_ROOM_TOKENS // 2))

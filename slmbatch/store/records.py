@@ -26,6 +26,9 @@ ATTEMPT = pa.struct(
         "output_tokens": pa.int64(),
         "usd": pa.string(),  # a Decimal, exactly
         "seconds": pa.float64(),
+        "asked": pa.list_(pa.string()),  # empty: everything
+        "spared_input_tokens": pa.int64(),
+        "spared_output_tokens": pa.int64(),
     }
 )
 LEAF = pa.struct(
@@ -44,6 +47,9 @@ LEAF = pa.struct(
         "end": pa.int32(),
         "required": pa.bool_(),
         "problems": pa.list_(pa.string()),
+        "repaired": pa.bool_(),
+        "agreed": pa.bool_(),
+        "tier": pa.string(),  # null: the row's
     }
 )
 PART = pa.schema(
@@ -64,7 +70,7 @@ PART = pa.schema(
         "leaves": pa.list_(LEAF),
         "attempts": pa.list_(ATTEMPT),
     },
-    metadata={"slmbatch.part": "3"},
+    metadata={"slmbatch.part": "4"},
 )
 
 
@@ -105,6 +111,9 @@ def _attempt(attempt: Attempt) -> Record:
         "output_tokens": attempt.usage.output_tokens,
         "usd": format(attempt.usd, "f"),
         "seconds": attempt.seconds,
+        "asked": list(attempt.asked),
+        "spared_input_tokens": attempt.spared.input_tokens,
+        "spared_output_tokens": attempt.spared.output_tokens,
     }
 
 
@@ -124,6 +133,9 @@ def _leaf(leaf: Leaf) -> Record:
         "end": leaf.grounding.end,
         "required": leaf.required,
         "problems": leaf.problems,
+        "repaired": leaf.repaired,
+        "agreed": leaf.agreed,
+        "tier": leaf.tier,
     }
 
 

@@ -57,8 +57,8 @@ LABEL = [
 ARROW = {Kind.INTEGER: pa.int64(), Kind.DECIMAL: DECIMAL, Kind.DATE: pa.date32(), Kind.BOOLEAN: pa.bool_()}
 FIELDS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("tier", pa.string())]
-    + [(member.name, member.type) for member in LEAF],
-    metadata={"slmbatch.fields": "2"},
+    + [(member.name, member.type) for member in LEAF if member.name != "tier"],
+    metadata={"slmbatch.fields": "3"},
 )
 
 
@@ -197,7 +197,8 @@ def _fields(rows: pa.Table, settled: pa.Table) -> pa.Table:
     parents, flat = pc.list_parent_indices(lists), pc.list_flatten(lists)
     columns = {name: rows[name].take(parents) for name in ("id", "source", "row")}
     columns |= {name: settled[name].take(parents) for name in ("status", "tier")}
-    columns |= {member.name: pc.struct_field(flat, member.name) for member in LEAF}
+    columns |= {member.name: pc.struct_field(flat, member.name) for member in LEAF if member.name != "tier"}
+    columns["tier"] = pc.coalesce(pc.struct_field(flat, "tier"), columns["tier"].combine_chunks())
     return pa.table(columns)
 
 
