@@ -76,17 +76,22 @@ class Fieldwise:
             parts=text is not None,
         )
 
+    def reader(self, question: Question, capabilities: Capabilities) -> FieldReader:
+        """Return what reads the replies to this question."""
+        return self._reader(question.asked, capabilities)
+
     def read(
         self, question: Question, completion: Completion, document: Document, capabilities: Capabilities
     ) -> Answer | None:
+        """Return the earlier answer with what was asked for replaced, None when the reply can't be used at all."""
+        reply = self.reader(question, capabilities).reply(completion, document)
+        return None if reply is None else self.joined(question, *reply, document)
+
+    def joined(self, question: Question, found: Sequence[Leaf], problems: Sequence[str], document: Document) -> Answer:
         """Return the earlier answer with what was asked for replaced, and all checked anew against the whole document.
 
-        None when the reply can't be used at all.
+        `problems` are known ones of the whole row.
         """
-        reply = self._reader(question.asked, capabilities).reply(completion, document)
-        if reply is None:
-            return None
-        found, problems = reply
         assert question.before.answer is not None
         earlier = {leaf.path: leaf for leaf in question.before.answer.leaves}
         kept = [
