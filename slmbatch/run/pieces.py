@@ -12,7 +12,7 @@ from slmbatch.types import PAGE_BREAK, Document, Grounding, Leaf
 
 OVERLAP = 400  # characters, about five lines, that two pieces share: a row or sentence at the border is whole in one
 OVERLAP_SHARE = 8  # at most that part of a piece
-LEAST = 400  # characters: a shorter piece isn't halved
+LEAST = 200  # characters: a shorter piece isn't halved
 HALVINGS = 5  # of one piece, one after another
 
 
