@@ -1,6 +1,9 @@
 """Measure the passages that are shown of a long document first: whether what is asked for stands there, and the tokens.
 
     python benchmarks/longdocs.py DIR [--context 2048]
+    python benchmarks/longdocs.py --einvoice DIR
+
+The second: how often the rows of sample invoices, counted without a model, are as many as their lines.
 
 DIR holds contracts with known values (documents.parquet: doc, text; truth.parquet: doc, field, value), as those of
 Kleister-NDA. Tokens are the embedded model's, without the chat template. A value counts as shown where it stands
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +22,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+sys.path.insert(0, str(Path(__file__).parent))
+from field_data import load_einvoice, load_lines
+
 from slmbatch.checks.grounding import TextIndex
+from slmbatch.checks.rows import count_rows
 from slmbatch.checks.values import parse_value
 from slmbatch.engines.engine import Engine
 from slmbatch.engines.loaders import load_engine
@@ -96,19 +104,36 @@ async def measure(engine: Engine, texts: Mapping[str, str], truth: list[tuple[st
         print(f"  together: {found.total()} of {of.total()}, {100 * found.total() / of.total():.1f} %")
 
 
+def rows(folder: Path) -> None:
+    """Print how the counts of rows compare with the true numbers of lines."""
+    invoices, lines = load_einvoice(folder), load_lines(folder)
+    for designed in (True, False):
+        told = Counter[str]()
+        for document, made in zip(invoices.documents, invoices.designed, strict=True):
+            if made is designed:
+                counted, true = count_rows(document.text), len(lines.get(document.id, []))
+                told["all" if counted == true else "none" if not counted else "some" if counted < true else "more"] += 1
+        print("designed:" if designed else "prints of the XML:", dict(told))
+
+
 async def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("folder", type=Path)
+    options.add_argument("folder", type=Path, nargs="?")
+    options.add_argument("--einvoice", type=Path)
     options.add_argument("--context", type=int, default=2048)
     given = options.parse_args()
-    rows = pq.read_table(given.folder / "documents.parquet", columns=["doc", "text"]).to_pylist()
+    if given.einvoice:
+        rows(given.einvoice)
+    if given.folder is None:
+        return
+    contracts = pq.read_table(given.folder / "documents.parquet", columns=["doc", "text"]).to_pylist()
     true = pq.read_table(given.folder / "truth.parquet", columns=["doc", "field", "value"]).to_pylist()
     truth = [(one["doc"], one["field"], one["value"].replace("_", " ")) for one in true if one["field"] in FIELDS]
     with tempfile.TemporaryDirectory() as made:
         engine = load_engine(parse_spec(MODEL), EngineSettings(slots=1), log=Path(made) / "log", download=True)
         await engine.start()
         try:
-            await measure(engine, {one["doc"]: one["text"] for one in rows}, truth, given.context)
+            await measure(engine, {one["doc"]: one["text"] for one in contracts}, truth, given.context)
         finally:
             await engine.close()
 

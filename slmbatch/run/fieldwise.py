@@ -15,6 +15,7 @@ from slmbatch.confidence.gate import doubtful
 from slmbatch.heads.fields.agree import letters
 from slmbatch.run.checked import FORCED, FieldChecks
 from slmbatch.run.fields import FieldReader
+from slmbatch.run.listing import RowCount
 from slmbatch.run.passages import passages
 from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.extract import ExtractTask
@@ -51,6 +52,7 @@ class Fieldwise:
         self._threshold = threshold
         self._checks = FieldChecks(task)
         self._fields = CheckedFields(task)
+        self._rows = RowCount(task)
         self._askable = dict(askable(task.schema))
         self._subtask = lru_cache(COMBINATIONS)(lambda asked: ExtractTask(subset(task.schema, asked)))
         self._reader = lru_cache(COMBINATIONS)(lambda asked, told: FieldReader(self._subtask(asked), told))
@@ -61,11 +63,13 @@ class Fieldwise:
             return None
         leaves = before.answer.leaves
         broken = self._checks.broken(leaves)
-        suspects = {name for rule in broken for name in rule.names}
+        missing = self._rows.missing(leaves, document)
+        suspects = {*missing, *(name for rule in broken for name in rule.names)}
         asked = tuple(path for path in self._askable if self._in_doubt(path, leaves, suspects))
         if not asked or len(asked) == len(self._askable):
             return None
         failed = [*_refuted(leaves, asked), *(f"It must hold: {rule.expression}" for rule in broken)]
+        failed += [f"{path}: {wrong}" for path, wrong in missing.items()]
         text = self._shown(document, leaves, asked)
         return Question(
             self._subtask(asked),

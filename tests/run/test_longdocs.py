@@ -218,3 +218,17 @@ def test_what_stands_on_page_seven_is_found_there(tmp_path: Path, embedded_model
     assert slmbatch(*arguments, "--model", EMBEDDED, "--no-download", "--quiet").code == 0
     told = leaves(out)["total"]
     assert (told["value"], told["page"], told["found"]) == ("1234.50", 7, "normalised")
+
+
+def test_a_list_with_fewer_items_than_rows_is_never_accepted(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
+    text = "Invoice no R-17\n1 Desk 60.00\n2 Chair 40.00\n3 Lamp 9.90\n"
+    items = [{"name": name, "amount": amount} for name, amount in (("Desk", 60), ("Chair", 40), ("Lamp", 9.9))]
+    small = scripted(completion(json.dumps({"number": "R-17", "items": items[:2]})))
+    large = scripted(completion(json.dumps({"number": "R-17", "items": items})))
+    table = write_table(tmp_path / "t.parquet", [text])
+    extract(table, tmp_path / "alone", small.model, LISTS)
+    (row,) = results(tmp_path / "alone")
+    assert (row["status"], row["reason"]) == ("review", "items: 2 items, and the document has at least 3 rows")
+    extract(table, tmp_path / "both", small.model, LISTS, escalate=(large.model,))
+    (row,) = results(tmp_path / "both")
+    assert (row["status"], len(row["values"]["items"])) == ("accepted", 3)
