@@ -23,6 +23,7 @@ from typing import NamedTuple
 import polars as pl
 import pypdfium2
 import yaml
+from make_scan import NAME, VALUES, draw_scan
 from pypdf import PdfReader, PdfWriter
 
 HERE = Path(__file__).parent
@@ -125,6 +126,7 @@ LEFT_OUT = {
     ("inv041", "iban"),  # the account holder on the page is the receiver
     ("inv047", "iban"),  # a direct debit: the XML names the receiver's account
 }
+SCANNED = "fournisseur-f-2017-goods.pdf"
 AZURE = "azure-interior-2023-wholesale.pdf"
 AZURE_VALUES = {
     "invoice_id": "INV/2023/03/0008",
@@ -203,12 +205,14 @@ def write_invoices(data: Path, folder: Path) -> None:
         shutil.copyfile(docs / f"{doc}.pdf", folder / name)
     pages_only(data / "invoice2data/docs/AzureInterior.pdf", folder / AZURE)
     (folder / "empty.pdf").write_bytes(b"")
-    scan(docs / "inv019.pdf", folder / "scan-fournisseur-f-2017-goods.pdf")
+    scan(docs / "inv019.pdf", folder / f"scan-{SCANNED}")
+    draw_scan(folder / NAME)
     pages_only(docs / "inv044.pdf", folder / "encrypted-lieferant-2013-paper.pdf", PASSWORD)
     text = (docs / "inv049.txt").read_text(encoding="utf-8").replace("\f", "\n")
     lines = "\n".join(line.rstrip() for line in text.splitlines())
     (folder / "lieferant-2018-groceries.txt").write_text(lines.strip("\n") + "\n", encoding="utf-8")
-    expected = expected_values(data / "einvoice", folder) | {AZURE: AZURE_VALUES}
+    expected = expected_values(data / "einvoice", folder) | {AZURE: AZURE_VALUES, NAME: VALUES}
+    expected[f"scan-{SCANNED}"] = expected[SCANNED]
     with (HERE / "invoices.expected.jsonl").open("w", encoding="utf-8") as file:
         for name, values in sorted(expected.items()):
             file.write(json.dumps({"id": name, "values": values}, ensure_ascii=False) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -21,12 +22,66 @@ def printable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page of `width` and `height`, from the page's top left as it is shown.
+
+    `unit` is "pt" for PDFs (72 to the inch), "px" for images.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    width: float
+    height: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the words of a page's text stand, a word being what blanks don't divide.
+
+    `places` holds left, top, right and bottom of each word, in 65535ths of `width` and `height`, as
+    16-bit numbers, the lower byte first: 8 bytes a word.
+    `scores` holds how sure the OCR is of each word, in 255ths; it is empty where the text isn't OCR's.
+    """
+
+    width: float
+    height: float
+    unit: str
+    places: bytes
+    scores: bytes = b""
+
+    def box(self, first: int, last: int) -> Box:
+        """Return the box around the words from `first` to `last`."""
+        shares = struct.unpack_from(f"<{4 * (last - first + 1)}H", self.places, 8 * first)
+        across, down = self.width / 65535, self.height / 65535
+        return Box(
+            round(min(shares[0::4]) * across, 2),
+            round(min(shares[1::4]) * down, 2),
+            round(max(shares[2::4]) * across, 2),
+            round(max(shares[3::4]) * down, 2),
+            self.width,
+            self.height,
+            self.unit,
+        )
+
+    def score(self, first: int, last: int) -> float | None:
+        """Return the least OCR score of the words from `first` to `last`."""
+        return round(min(self.scores[first : last + 1]) / 255, 3) if self.scores else None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """One page of text. `note` says why a page has no text; `number` counts from 1."""
+    """One page of text. `note` says why it has none or a doubtful one; `number` counts from 1.
+
+    `layout` is None where the source has no places: texts, tables, mails.
+    """
 
     number: int
     text: str
     note: str | None = None
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +113,14 @@ class Document:
         return tuple(f"page {page.number}: {page.note}" for page in self.pages if page.note)
 
     def content_hash(self) -> bytes:
-        """16 bytes that change when anything a model is shown changes, or what couldn't be shown to it."""
+        """16 bytes that change when anything a model is shown changes, where it stands, or what couldn't be shown."""
         digest = blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=16)
         for note in (self.problem, *self.notes()):
             if note is not None:
                 digest.update(b"\0note\0" + note.encode("utf-8", "surrogatepass"))
+        for page in self.pages:
+            if page.layout is not None:
+                digest.update(b"\0layout\0" + page.layout.places + page.layout.scores)
         return digest.digest()
 
 
@@ -97,12 +155,18 @@ class Grounded(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """Where a value was found. `page` counts from 1; `start` and `end` are characters within that page's text."""
+    """Where a value was found. `page` counts from 1; `start` and `end` are characters within that page's text.
+
+    `box` is around the words it stands in, None where the source has no layout; `ocr` the OCR's score of the least sure
+    of them (no probability), None where the text isn't OCR's.
+    """
 
     found: Grounded
     page: int | None = None
     start: int | None = None
     end: int | None = None
+    box: Box | None = None
+    ocr: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +197,6 @@ class Leaf:
     tier: str | None = None
 
     @property
-    def measure(self) -> float | None:
-        """How sure its tier is of it: the score, or the probability of one that was found by rules or a head."""
-        return self.confidence if self.score is None else self.score
-
-    @property
     def told_twice(self) -> bool:
         """Whether two independent sources tell the value: two tiers, or a label and a sum."""
         return self.agreed or self.repaired
@@ -162,21 +221,13 @@ class Answer:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    @property
-    def told_twice(self) -> bool:
-        """Whether two sources tell each required leaf, or each that has a value where none is required."""
-        required = [leaf for leaf in self.leaves if leaf.required]
-        decisive = required or [leaf for leaf in self.leaves if leaf.value is not None]
-        return bool(decisive) and all(leaf.told_twice for leaf in decisive)
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One tier's try at one document: an answer, or the error's kind and message.
 
-    `asked` are the fields and lists that the tier was asked for, empty for all of them; the answer has all of them
-    anyway, the others as an earlier tier found them. `spared` are the tokens that asking for all of them with the whole
-    text would have taken besides, an estimate.
+    `asked` are the fields and lists that the tier was asked for, empty for all; the answer has the others as an earlier
+    tier found them. `spared` are the tokens that asking for all would have taken besides, an estimate.
     """
 
     tier: str

@@ -15,6 +15,7 @@ from slmbatch.types import Grounded, Grounding, Kind, Page, Scalar
 
 _NOWHERE = Grounding(Grounded.NONE)
 _Span: TypeAlias = tuple[int, int]  # start and end in one page's text
+_WORD = re.compile(r"\S+")
 _Places: TypeAlias = dict[Scalar, list[tuple[Page, _Span]]]
 
 
@@ -79,7 +80,7 @@ class TextIndex:
         for page in self._pages:
             span = find_verbatim(page.text, written)
             if span:
-                return _at(Grounded.EXACT, page, span)
+                return located(Grounded.EXACT, page, span)
         return _NOWHERE
 
     def _text(self, written: str, value: Scalar) -> Grounding:
@@ -90,7 +91,7 @@ class TextIndex:
             for page, letters in zip(self._pages, self._letters, strict=True):
                 span = letters.find(needle)
                 if span:
-                    return _at(Grounded.NORMALISED, page, span)
+                    return located(Grounded.NORMALISED, page, span)
         return _NOWHERE
 
     def _currency(self, written: str, code: str) -> Grounding:
@@ -102,7 +103,7 @@ class TextIndex:
             for page in self._pages if mark else ():
                 found = pattern.search(page.text)
                 if found:
-                    return _at(grounded, page, found.span())
+                    return located(grounded, page, found.span())
         return _NOWHERE
 
 
@@ -111,9 +112,16 @@ def _typed(places: Sequence[tuple[Page, _Span]], written: str) -> Grounding:
     for page, (start, end) in places:
         at = page.text.find(written, max(0, end - len(written)), start + len(written))
         if at >= 0:
-            return _at(Grounded.EXACT, page, (at, at + len(written)))
-    return _at(Grounded.NORMALISED, *places[0]) if places else _NOWHERE
+            return located(Grounded.EXACT, page, (at, at + len(written)))
+    return located(Grounded.NORMALISED, *places[0]) if places else _NOWHERE
 
 
-def _at(found: Grounded, page: Page, span: _Span) -> Grounding:
-    return Grounding(found, page.number, *span)
+def located(found: Grounded, page: Page, span: tuple[int, int]) -> Grounding:
+    """Return the place of a span of a page's text, with its box and the OCR's score where the page has a layout."""
+    start, end = span
+    word = _WORD.search(page.text, start, end)
+    if page.layout is None or word is None:
+        return Grounding(found, page.number, start, end)
+    first = len(_WORD.findall(page.text, 0, word.start() + 1)) - 1
+    last = first + len(_WORD.findall(page.text, start, end)) - 1
+    return Grounding(found, page.number, start, end, page.layout.box(first, last), page.layout.score(first, last))

@@ -65,7 +65,7 @@ def _machine() -> list[Finding]:
         Finding("llama.cpp", _installed("xllamacpp"), "embedded engine (package xllamacpp)"),
         Finding("GPU", shutil.which("nvidia-smi") is not None, "NVIDIA driver tools on the PATH"),
         Finding("vLLM", find_vllm() is not None, "the program vllm, beside this Python or on the PATH"),
-        Finding("OCR", False, "scanned pages are reported as unreadable by this version"),
+        Finding("OCR", _installed("rapidocr"), "for scans and images (pip install 'slmbatch[ocr]')"),
         *(Finding(name, bool(os.environ.get(name)), "set" if os.environ.get(name) else "not set") for name in KEYS),
     ]
 

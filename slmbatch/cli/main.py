@@ -192,6 +192,18 @@ def report(
 
 
 @app.command()
+def verify(
+    out: Annotated[Path, typer.Argument(help="Output folder of a run with a certificate.")],
+    json_: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Work a run's certificate out again from its files, asking no model; exit with 3 if anything differs."""
+    from slmbatch.cli.certify import verify_verb
+
+    verify_verb(out, json_=json_)
+
+
+@app.command()
 def doctor(
     model: o.Model = None,
     escalate: o.Escalate = None,

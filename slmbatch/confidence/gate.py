@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from slmbatch.types import Answer, Leaf
 
 # Below this pre-grammar logprob (about 1 in 20) the model wanted to write something that the grammar forbids; in
 # recorded runs such values were the grammar's, not the model's.
 FORCED_LOGPROB = -3.0
+UNSURE_OCR = 0.5
+"""A value in a word that the OCR gives a lower score isn't accepted. See benchmarks/README.md for what that catches."""
 DEFAULT_THRESHOLD = 0.8
 
 
@@ -18,7 +22,7 @@ def refusal(answer: Answer, *, threshold: float, last: bool) -> str | None:
     """
     if answer.problems:
         return "; ".join(answer.problems)
-    if answer.told_twice:
+    if told_twice(answer.leaves):
         return None
     if answer.score is None:
         return None if last else "no score: this engine tells no logprobs"
@@ -34,4 +38,15 @@ def doubtful(leaf: Leaf, *, threshold: float) -> bool:
     """
     if leaf.problems:
         return True
-    return not leaf.told_twice and (leaf.measure is None or leaf.measure < threshold)
+    return not leaf.told_twice and ((sure := measure(leaf)) is None or sure < threshold)
+
+
+def measure(leaf: Leaf) -> float | None:
+    """How sure a leaf's tier is of it: the score, or the probability of one that was found by rules or a head."""
+    return leaf.confidence if leaf.score is None else leaf.score
+
+
+def told_twice(leaves: Sequence[Leaf]) -> bool:
+    """Whether two sources tell each required leaf, or each that has a value where none is required."""
+    decisive = [leaf for leaf in leaves if leaf.required] or [leaf for leaf in leaves if leaf.value is not None]
+    return bool(decisive) and all(leaf.told_twice for leaf in decisive)

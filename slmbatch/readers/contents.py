@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from slmbatch.readers.html import read_html
+from slmbatch.readers.images import read_image
 from slmbatch.readers.office import read_office
 from slmbatch.readers.pdf import read_pdf
 from slmbatch.readers.sources import Content, Reading
 from slmbatch.readers.texts import read_text
 
-READ_ALONE = frozenset({"pdf", "html", "text", "csv", "jsonl", "docx", "xlsx", "pptx", "old"})
+READ_ALONE = frozenset({"pdf", "html", "text", "csv", "jsonl", "docx", "xlsx", "pptx", "image", "old"})
 _OLD = (
     "a format of Office before 2007, or with macros, which isn't read; "
     "save it as docx, xlsx or pptx (for example with soffice --convert-to docx)"
@@ -21,6 +22,8 @@ def read_content(content: Content, kind: str, encoding: str) -> Reading:
         return read_pdf(content)
     if kind in {"docx", "xlsx", "pptx"}:
         return read_office(content, kind)
+    if kind == "image":
+        return read_image(content)
     if kind == "html":
         return read_html(content, encoding)
     if kind == "old":

@@ -47,7 +47,7 @@ def _attachment(part: MIMEPart) -> Attachment:
     mime = part.get_content_type()
     try:
         name = part.get_filename() or mime
-        kind = kind_of(name, mime)
+        kind = kind_of(name, mime, shown="Content-ID" in part and not part.is_attachment())
         if mime == "message/rfc822" and isinstance(inner := part.get_payload(0), MIMEPart):
             return Attachment(name, kind, mime, _mail(inner))
         if kind in TEXTS:

@@ -47,8 +47,12 @@ class Mail:
         return "\n".join([*(f"{name}: {value}" for name, value in self.headers.items()), "", self.body]).strip()
 
 
-def kind_of(name: str, mime: str) -> str | None:
-    """Tell an attachment's kind by its type, or by its name where the sender's program knew no better."""
+def kind_of(name: str, mime: str, *, shown: bool) -> str | None:
+    """Tell an attachment's kind by its type, or by its name where the sender's program knew no better.
+
+    An image that is `shown` in the mail's body is none: the logo below a signature.
+    """
     if mime in _KINDS_BY_TYPE:
         return _KINDS_BY_TYPE[mime]
-    return KINDS.get(PurePosixPath(name).suffix.lower()) or ("text" if mime.startswith("text/") else None)
+    kind = KINDS.get(PurePosixPath(name).suffix.lower()) or ("text" if mime.startswith("text/") else None)
+    return None if kind == "image" and shown else kind

@@ -29,6 +29,7 @@ _SENDER_NAME, _SENDER_ADDRESS, _SENDER_SMTP = 0x0C1A, 0x0C1F, 0x5D01
 _SENT, _DELIVERED, _CODEPAGE, _INTERNET_CODEPAGE = 0x0039, 0x0E06, 0x3FFD, 0x3FDE
 _NAME, _ADDRESS, _SMTP, _RECIPIENT_TYPE = 0x3001, 0x3003, 0x39FE, 0x0C15
 _LONG_FILENAME, _FILENAME, _DATA, _MIME, _METHOD = 0x3707, 0x3704, 0x3701, 0x370E, 0x3705
+_HIDDEN = 0x7FFE  # from the list of attachments: shown in the body
 _TO, _CC, _EMBEDDED = 1, 2, 5  # types of recipients; the method of attaching a whole mail
 _EPOCH = dt.datetime(1601, 1, 1, tzinfo=dt.UTC)
 _ROOT_HEADER, _MAIL_HEADER, _OTHER_HEADER = 32, 24, 8  # bytes before a storage's list of properties
@@ -155,7 +156,7 @@ def _attachment(storage: _Storage, number: int) -> Attachment:
         mail = _mail(storage.mail_inside())
         return Attachment(storage.text(_LONG_FILENAME, _NAME, _FILENAME) or f"mail {number}", "mail", mime, mail)
     name = storage.text(_LONG_FILENAME, _FILENAME, _NAME) or f"attachment {number}"
-    kind, data = kind_of(name, mime), storage.binary(_DATA)
+    kind, data = kind_of(name, mime, shown=bool(storage.integer(_HIDDEN))), storage.binary(_DATA)
     problem = None if data else "nothing of it is in the mail"
     if kind not in TEXTS:
         return Attachment(name, kind, mime, data, problem)

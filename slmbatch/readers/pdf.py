@@ -1,20 +1,24 @@
-"""PDF to text, page by page, with PDFium; what PDFium can't open is tried with pypdf.
+"""PDF to text, page by page, with PDFium; what PDFium can't open is tried with pypdf. Scanned pages are drawn and read.
 
-PDFium isn't thread-safe and can crash, so this runs in worker processes (see pool). There is no OCR yet.
+PDFium isn't thread-safe and can crash, so this runs in worker processes (see pool).
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slmbatch.readers.layout import laid_out
+from slmbatch.readers.layout import cleaned, laid_out
+from slmbatch.readers.ocr import INSTALL, SIDE, Extent, has_ocr, read_picture
+from slmbatch.readers.pool import still_at_work
 from slmbatch.readers.sources import MAX_CHARS, Reading
 from slmbatch.types import Page
 
@@ -23,9 +27,12 @@ if TYPE_CHECKING:
     import pypdfium2
 
 SCANNED = "no text layer (scanned page)"
+EMPTY = "nothing is on it"
 _PASSWORD = "the PDF is password-protected; remove the password (for example with qpdf --decrypt) and run again"  # noqa: S105  a message
-# PDFium leaves U+FFFE where it joined a word that was hyphenated over two lines.
-_REMOVED = dict.fromkeys(map(ord, "\0\ufffe"))
+FEW = 50  # letters and digits: what a scanner, a fax or an archive stamps on a picture
+SPOILT = 0.2  # of the characters that are none (controls, private use): a font without a table of what its shapes mean
+NOISE = 0.5  # of the characters that are no letters or digits: a poor OCR's text behind a picture
+_NO_CHARACTER = re.compile("[\\x00-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\\ue000-\\uf8ff\\ufffd]")
 
 
 def read_pdf(content: Path | bytes) -> Reading:
@@ -45,11 +52,66 @@ def read_pdf(content: Path | bytes) -> Reading:
         return _gather(_pages(document))
 
 
-def page_text(page: pypdfium2.PdfPage, number: int) -> Page:
-    """Read one page. This is the place for OCR: a page without a text layer ends here."""
+def read_page(page: pypdfium2.PdfPage, number: int) -> Page:
+    """Read one page: its text, or its picture where that has more to say. Raises PdfiumError."""
+    import pypdfium2
+
     with closing(page.get_textpage()) as layer:
-        text = _cleaned(laid_out(layer, layer.get_text_range()))
-    return _page(number, text)
+        text, layout = laid_out(layer, page)
+    told = Page(number, text, layout=layout) if text and not text.isspace() else Page(number, "", SCANNED)
+    if _is_empty(page):
+        return replace(told, note=told.note and EMPTY)
+    spoilt = _is_spoilt(text)
+    if not spoilt and not (_is_poor(text) and _is_picture(page)) and told.text:
+        return told
+    if not has_ocr():
+        return replace(told, note=f"{told.note or 'its text layer says little or nothing'}; to read it: {INSTALL}")
+    still_at_work()
+    try:
+        seen = _seen(page, number)
+    except pypdfium2.PdfiumError:  # it can't be drawn
+        return told
+    better = seen.text and (spoilt or _letters(seen.text) > _letters(text))
+    return seen if better or not told.text else told
+
+
+def _seen(page: pypdfium2.PdfPage, number: int) -> Page:
+    """Draw a page and read its picture. Raises PdfiumError."""
+    width, height = page.get_size()
+    picture = page.render(scale=SIDE / max(width, height, 1)).to_numpy()
+    return read_picture(number, picture[..., :3], Extent(width, height, "pt"))
+
+
+def _is_empty(page: pypdfium2.PdfPage) -> bool:
+    from pypdfium2 import raw
+
+    return not raw.FPDFPage_CountObjects(page.raw) and not raw.FPDFPage_GetAnnotCount(page.raw)
+
+
+def _is_picture(page: pypdfium2.PdfPage) -> bool:
+    """Say whether images cover half of the page: scans, in strips too."""
+    from pypdfium2 import raw
+
+    west, south, east, north = page.get_bbox()
+    covered = 0.0
+    for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=1):
+        left, bottom, right, top = image.get_bounds()
+        covered += max(min(right, east) - max(left, west), 0) * max(min(top, north) - max(bottom, south), 0)
+    return bool(covered > (east - west) * (north - south) / 2)
+
+
+def _is_poor(text: str) -> bool:
+    """Say whether a text could be a stamp on a picture, or the noise of a poor OCR."""
+    return _letters(text) < max(FEW, NOISE * len("".join(text.split())))
+
+
+def _is_spoilt(text: str) -> bool:
+    """Say whether many of the characters are none, as in fonts that don't tell what their shapes mean."""
+    return len(_NO_CHARACTER.findall(text)) > SPOILT * len("".join(text.split()))
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _pages(document: pypdfium2.PdfDocument) -> Iterator[Page]:
@@ -58,7 +120,7 @@ def _pages(document: pypdfium2.PdfDocument) -> Iterator[Page]:
     for index in range(len(document)):
         try:
             with closing(document[index]) as page:
-                yield page_text(page, index + 1)
+                yield read_page(page, index + 1)
         except pypdfium2.PdfiumError as error:
             yield _damaged_page(index + 1, error)
 
@@ -69,7 +131,7 @@ def _gather(pages: Iterator[Page]) -> Reading:
     room = MAX_CHARS
     cut = False
     for page in pages:
-        gathered.append(Page(page.number, page.text[:room], page.note))
+        gathered.append(replace(page, text=page.text[:room]))
         cut = len(page.text) > room or room == 0
         room -= len(gathered[-1].text)
         if cut:
@@ -78,10 +140,12 @@ def _gather(pages: Iterator[Page]) -> Reading:
         return Reading(tuple(gathered), cut=cut)
     if not gathered:
         return Reading(problem="the PDF is damaged: it has no pages")
-    if all(page.note == SCANNED for page in gathered):
-        where = f"any of {len(gathered)} pages" if len(gathered) > 1 else "its only page"
-        return Reading(tuple(gathered), f"no text layer on {where} (scanned?); OCR is not built in yet")
-    return Reading(tuple(gathered), f"none of {len(gathered)} pages can be read: {gathered[0].note}")
+    (why, *others) = dict.fromkeys(page.note for page in gathered)
+    which = "the only page" if len(gathered) == 1 else f"all {len(gathered)} pages"
+    return Reading(
+        tuple(gathered),
+        f"{which}: {why}" if not others else f"none of {len(gathered)} pages can be read, page 1: {why}",
+    )
 
 
 def _read_with_pypdf(content: Path | bytes) -> Reading:
@@ -92,7 +156,7 @@ def _read_with_pypdf(content: Path | bytes) -> Reading:
     def pages(reader: pypdf.PdfReader) -> Iterator[Page]:
         for index in range(len(reader.pages)):
             try:
-                yield _page(index + 1, _cleaned(reader.pages[index].extract_text()))
+                yield _page(index + 1, cleaned(reader.pages[index].extract_text()))
             except damaged as error:
                 yield _damaged_page(index + 1, error)
 
@@ -128,7 +192,3 @@ def _page(number: int, text: str) -> Page:
 
 def _damaged_page(number: int, error: Exception) -> Page:
     return Page(number, "", note=f"the page can't be read ({error})")
-
-
-def _cleaned(text: str) -> str:
-    return text.translate(_REMOVED).replace("\r\n", "\n").replace("\r", "\n")

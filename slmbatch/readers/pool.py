@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextvars import ContextVar
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
@@ -27,6 +28,7 @@ Done = TypeVar("Done")
 AHEAD_PER_WORKER = 4
 """Jobs in flight for each worker, so that one slow document at the front doesn't leave the others idle."""
 
+_begin_anew: ContextVar[Callable[[], None]] = ContextVar("begin_anew", default=lambda: None)
 GRACE_S = 2.0  # a worker killed while it sends its result would block the executor, so none is killed at once
 
 
@@ -144,11 +146,22 @@ def _begin(line: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def still_at_work() -> None:
+    """Let the time that this process's job may take begin anew, after a part of the job that may be one of many."""
+    _begin_anew.get()()
+
+
 def _watched(work: Callable[[Job], Done], job: Job, seconds: float) -> Done:
     """Do a job in a worker that exits when it takes too long: nothing else stops a loop in a C library."""
     with open(os.devnull, "w") as nowhere:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+
+        def begin() -> None:
+            faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+
+        begin()
+        token = _begin_anew.set(begin)
         try:
             return work(job)
         finally:
+            _begin_anew.reset(token)
             faulthandler.cancel_dump_traceback_later()

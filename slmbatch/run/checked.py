@@ -13,7 +13,7 @@ from typing import Protocol
 
 from slmbatch.checks.rules import Rule, compile_rule
 from slmbatch.checks.values import parse_value
-from slmbatch.confidence.gate import FORCED_LOGPROB
+from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, measure, told_twice
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field, Group, Node
 from slmbatch.types import Answer, Grounded, Grounding, Kind, Leaf, Scalar
@@ -61,11 +61,10 @@ class FieldChecks:
         noted = list(problems)
         self._walk(self._root, "", found, (leaves, noted))
         noted += [f"{leaf.path}: {problem}" for leaf in leaves for problem in leaf.problems if _blocks(leaf, problem)]
-        checked = Answer(leaves=tuple(leaves))
-        once = leaves if checked.told_twice else [leaf for leaf in leaves if not leaf.told_twice]
-        return replace(
-            checked,
-            score=_row(once, lambda leaf: leaf.measure),
+        once = leaves if told_twice(leaves) else [leaf for leaf in leaves if not leaf.told_twice]
+        return Answer(
+            leaves=tuple(leaves),
+            score=_row(once, measure),
             confidence=_row(leaves, lambda leaf: leaf.confidence),
             problems=(*noted, *_said(self.broken(leaves))),
             warnings=_said(_broken(self._rules, leaves, "warning")),
@@ -159,6 +158,8 @@ def _problems(field: Field, leaf: Leaf) -> Iterator[str]:
         yield from _format_problems(field, str(leaf.value) if leaf.raw is None else leaf.raw, leaf.value)
         if leaf.value is not None and leaf.grounding.found is Grounded.NONE and field.kind not in UNGROUNDED:
             yield NOT_FOUND
+        if leaf.grounding.ocr is not None and leaf.grounding.ocr < UNSURE_OCR:
+            yield f"OCR is unsure of it ({leaf.grounding.ocr:.2f})"
     elif field.required:
         yield "required, and missing"
     if leaf.forced_logprob is not None and leaf.forced_logprob < FORCED_LOGPROB:
@@ -178,12 +179,12 @@ def _blocks(leaf: Leaf, problem: str) -> bool:
     return leaf.required or problem != NOT_FOUND
 
 
-def _row(leaves: Sequence[Leaf], measure: Callable[[Leaf], float | None]) -> float | None:
+def _row(leaves: Sequence[Leaf], of: Callable[[Leaf], float | None]) -> float | None:
     """The least of the required leaves; without required ones, of those that have a value; else of all."""
     for chosen in (
-        [measure(leaf) for leaf in leaves if leaf.required],
-        [measure(leaf) for leaf in leaves if leaf.value is not None],
-        [measure(leaf) for leaf in leaves],
+        [of(leaf) for leaf in leaves if leaf.required],
+        [of(leaf) for leaf in leaves if leaf.value is not None],
+        [of(leaf) for leaf in leaves],
     ):
         known = [one for one in chosen if one is not None]
         if chosen:

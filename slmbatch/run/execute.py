@@ -71,10 +71,12 @@ def run_pass(
 ) -> Counts:
     """Settle what this pass is about. `clear` removes what is in the folder, once tiers and inputs are usable."""
     purse = Purse(plan.max_usd)
+    asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
     fieldwise = None
     if isinstance(plan.task, ExtractTask) and not plan.choices.whole:
-        fieldwise = Fieldwise(plan.task, plan.threshold)
-    tiers = [_rung(tier, plan.tiers.index(tier) + 1, plan, folder, (purse, fieldwise)) for tier in one.tiers]
+        fieldwise = Fieldwise(plan.task, asked.threshold)
+    shared = (purse, fieldwise)
+    tiers = [_rung(tier, plan.tiers.index(tier) + 1, plan, folder, shared) for tier in one.tiers]
     documents = read(_found(plan.found, one.sources), plan.reading)
     if one.only is not None:
         documents = _these(documents, one.only)
@@ -82,7 +84,6 @@ def run_pass(
         folder.clear()
     one.stage.parts.mkdir(parents=True, exist_ok=True)
     handler = _log_to(folder)
-    asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
     try:
         run = open_manifest(folder, plan.settings())
         if any(tier.metered for tier in one.tiers):

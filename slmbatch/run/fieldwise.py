@@ -13,7 +13,7 @@ from functools import lru_cache
 from slmbatch.chat import Capabilities, Completion, Request, Usage
 from slmbatch.confidence.gate import doubtful
 from slmbatch.heads.fields.agree import letters
-from slmbatch.run.checked import FORCED, FieldChecks
+from slmbatch.run.checked import NOT_FOUND, FieldChecks
 from slmbatch.run.fields import FieldReader
 from slmbatch.run.listing import RowCount
 from slmbatch.run.passages import passages
@@ -106,14 +106,14 @@ class Fieldwise:
         told = [replace(leaf, agreed=_agree(earlier.get(leaf.path), leaf)) for leaf in found]
         return self._fields.answer([*kept, *told], problems, document)
 
-    def spared(self, question: Question, usage: Usage, answer: Answer, *, shown: str, whole: str) -> Usage:
+    def spared(self, question: Question, usage: Usage, answer: Answer, *, shown: int, whole: int) -> Usage:
         """Estimate the tokens that asking for everything would have taken besides, from the characters of both.
 
-        `shown` is the text of the request, `whole` what would have been its text; the reply's share is that of the
-        asked fields among all in `answer`.
+        `shown` are the characters of the text in the request, `whole` how many there would have been; the reply's share
+        is that of the asked fields among all in `answer`.
         """
-        sent = len(question.task.instructions) + len(shown) + sum(map(len, question.failed))
-        full = len(self._task.instructions) + len(whole)
+        sent = len(question.task.instructions) + shown + sum(map(len, question.failed))
+        full = len(self._task.instructions) + whole
         all_ = sum(map(_length, answer.leaves))
         asked = sum(_length(leaf) for leaf in answer.leaves if _within(leaf.path, question.asked)) or all_
         return Usage(
@@ -148,9 +148,9 @@ class Fieldwise:
 def _refuted(leaves: Sequence[Leaf], asked: Sequence[str]) -> Iterator[str]:
     """Yield what was read and can't be: each is in the wrong format, or stands nowhere in the document."""
     for leaf in leaves:
-        problems = [problem for problem in leaf.problems if problem != FORCED]
-        if problems and leaf.raw and _within(leaf.path, asked):
-            yield f"{leaf.path} isn't {leaf.raw!r}: {problems[0]}"[:NOTE]
+        refuted = leaf.value is None or NOT_FOUND in leaf.problems
+        if refuted and leaf.problems and leaf.raw and _within(leaf.path, asked):
+            yield f"{leaf.path} isn't {leaf.raw!r}: {leaf.problems[0]}"[:NOTE]
 
 
 def _agree(earlier: Leaf | None, found: Leaf) -> bool:

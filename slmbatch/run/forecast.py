@@ -41,6 +41,7 @@ class Asked:
     busy_s: float = 0.0
     contents: int = 0
     over_budget: int = 0
+    in_part: bool = False  # some of the sample's contents were asked for some fields alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Map
                 else:
                     seen[one["tier"]].contents += 1
                     if key in sample:
+                        seen[one["tier"]].in_part |= bool(one["asked"])
                         seen[one["tier"]].usd.append(float(one["usd"]))
     return seen
 
@@ -111,7 +113,7 @@ def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, le
             reach = reach * dice.beta(up, stay, DRAWS)
         rows = dice.binomial(left, np.clip(reach, 0, 1)).astype(float)
         each = _each(tier, plan, survey, asked, dice)
-        top = each * left
+        top = (_each(tier, plan, survey, None, dice) if asked and asked.in_part else each) * left
         bill = rows * each
         seconds = None if asked is None or not asked.usd else rows * asked.busy_s / asked.contents
         bills += bill

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from slmbatch.confidence.gate import measure
 from slmbatch.run.pieces import Piece
 from slmbatch.types import Grounded, Leaf, Scalar
 
@@ -51,7 +52,7 @@ def merge(told: Sequence[Told], page_starts: Mapping[int, int]) -> tuple[list[Le
 
 
 def _evidence(leaf: Leaf) -> tuple[bool, bool, float]:
-    return leaf.value is not None, leaf.grounding.found is not Grounded.NONE, leaf.measure or 0.0
+    return leaf.value is not None, leaf.grounding.found is not Grounded.NONE, measure(leaf) or 0.0
 
 
 def _differ(leaves: Iterable[Leaf]) -> bool:

@@ -7,7 +7,7 @@ with their neighbours; besides them the beginning, the end and what surrounds th
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from slmbatch.heads.fields.sheet import WORD, folded
@@ -46,29 +46,28 @@ def passages(text: str, fields: Sequence[tuple[str, Field]], places: Iterable[in
 
 
 class _Ranking:
-    """The lines of a text, to be ranked by words."""
+    """The lines of a text, to be ranked by words. The same text and words give the same ranking, in every process."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._lines = [Counter(folded(one) for one in WORD.findall(line)) for line in lines]
-        self._in_lines = Counter(word for line in self._lines for word in line)
+        self._count = len(lines)
+        self._places: dict[str, Counter[int]] = defaultdict(Counter)
+        for at, line in enumerate(lines):
+            for word in WORD.findall(line):
+                self._places[folded(word)][at] += 1
 
-    def best(self, terms: Iterable[str]) -> list[int]:
+    def best(self, terms: Sequence[str]) -> list[int]:
         """Return the best lines that hold a term; of equals those nearer to either end: there the totals are."""
-        last = len(self._lines) - 1
-        scores = [(-self._score(terms, line), min(at, last - at), at) for at, line in enumerate(self._lines)]
-        return [at for score, _, at in sorted(scores)[:BEST] if score < 0]
-
-    def _score(self, terms: Iterable[str], line: Counter[str]) -> float:
-        total = len(self._lines)
-        score = 0.0
+        scores: dict[int, float] = defaultdict(float)
         for term in terms:
-            if line[term]:
-                rare = math.log(1 + (total - self._in_lines[term] + 0.5) / (self._in_lines[term] + 0.5))
-                score += rare * line[term] * (K1 + 1) / (line[term] + K1)
-        return score
+            places = self._places.get(term) or Counter()
+            rare = math.log(1 + (self._count - len(places) + 0.5) / (len(places) + 0.5))
+            for at, times in places.items():
+                scores[at] += rare * times * (K1 + 1) / (times + K1)
+        last = self._count - 1
+        return sorted(scores, key=lambda at: (-scores[at], min(at, last - at), at))[:BEST]
 
 
-def _terms(path: str, field: Field) -> frozenset[str]:
+def _terms(path: str, field: Field) -> list[str]:
     labels = field.hint.labels if field.hint else ()
     said = " ".join([path.replace("_", " "), field.description, *labels])
-    return frozenset(folded(word) for word in WORD.findall(said) if len(word) > 1)
+    return sorted({folded(word) for word in WORD.findall(said) if len(word) > 1})  # sums of floats depend on the order

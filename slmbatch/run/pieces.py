@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slmbatch.chat import Completion
+from slmbatch.checks.grounding import located
 from slmbatch.tasks.spans import scan
 from slmbatch.types import PAGE_BREAK, Document, Grounding, Leaf
 
@@ -73,27 +74,31 @@ def page_starts(document: Document) -> dict[int, int]:
 
 
 def view(document: Document, piece: Piece) -> tuple[Document, Mapping[int, int]]:
-    """Return what of the document a piece is, page by page, and what is left out before it of each page, by number."""
+    """Return what of the document a piece is, page by page, and what is left out before it of each page, by number.
+
+    Pages come without their layout, which knows only whole pages.
+    """
     pages, left_out, at = [], {}, 0
     for page in document.pages:
         start, end = max(piece.start - at, 0), min(piece.end - at, len(page.text))
         if start < end:
-            pages.append(replace(page, text=page.text[start:end]))
+            pages.append(replace(page, text=page.text[start:end], layout=None))
             left_out[page.number] = start
         at += len(page.text) + len(PAGE_BREAK)
     return replace(document, pages=tuple(pages)), left_out
 
 
-def in_document(leaves: Sequence[Leaf], left_out: Mapping[int, int]) -> list[Leaf]:
-    """Return leaves that were found in a piece with their places in the document."""
-    return [replace(leaf, grounding=_moved(leaf.grounding, left_out)) for leaf in leaves]
+def in_document(leaves: Sequence[Leaf], document: Document, left_out: Mapping[int, int]) -> list[Leaf]:
+    """Return leaves that were found in a piece with their places in the document, boxes and OCR scores included."""
+    pages = {page.number: page for page in document.pages}
 
+    def moved(at: Grounding) -> Grounding:
+        if at.page is None or at.start is None or at.end is None:
+            return at
+        before = left_out[at.page]
+        return located(at.found, pages[at.page], (at.start + before, at.end + before))
 
-def _moved(at: Grounding, left_out: Mapping[int, int]) -> Grounding:
-    if at.page is None or at.start is None or at.end is None:
-        return at
-    before = left_out[at.page]
-    return Grounding(at.found, at.page, at.start + before, at.end + before)
+    return [replace(leaf, grounding=moved(leaf.grounding)) for leaf in leaves]
 
 
 def breaks_off_listing(completion: Completion) -> bool:

@@ -129,8 +129,8 @@ class Plan:
             "attachments": self.reading.attachments,
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
-            **promised,
             **({"ask_whole": str(self.choices.whole)} if isinstance(self.task, ExtractTask) else {}),
+            **promised,
         }
 
 

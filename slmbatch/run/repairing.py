@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from slmbatch.checks.grounding import TextIndex
 from slmbatch.checks.repair import repair
 from slmbatch.checks.rules import Rule
 from slmbatch.run.checked import FieldChecks, compile_rules, rule_values
@@ -38,7 +37,8 @@ class Repairer:
     """Puts amounts right, one to a document.
 
     The new amount stands beside a label of its field, the old one doesn't, and all other amounts of the sum stand
-    beside theirs or are a printed zero. So each amount of a repaired sum is told twice: by its label and by the sum.
+    beside theirs. So each amount of a repaired sum is told twice: by its label and by the sum. None is zero, since then
+    the sum says only that two others are equal.
     """
 
     def __init__(self, task: ExtractTask) -> None:
@@ -54,9 +54,8 @@ class Repairer:
         if not self._amounts or all(rule.check(values) is not False for rule in self._rules):
             return None
         beside = self._beside_labels(document)
-        index = TextIndex(document.pages, day_first=self._schema.day_first)
         known = {leaf.path: leaf for leaf in leaves if leaf.path in self._amounts and leaf.value is not None}
-        told = {path for path, leaf in known.items() if leaf.value in beside[path] or _printed_zero(leaf, index)}
+        told = {path for path, leaf in known.items() if leaf.value in beside[path]}
         printed = {path: list(beside[path]) for path in known if path not in told}
         found = repair(self._rules, values, printed, grounded=told)
         if found is None:
@@ -88,10 +87,6 @@ class Repairer:
 
 def _is_sum(rule: Rule) -> bool:
     return any(one.sign == "==" for one in rule.comparisons)
-
-
-def _printed_zero(leaf: Leaf, index: TextIndex) -> bool:
-    return leaf.value == 0 and index.find("0", Decimal(0), Kind.DECIMAL).found is not Grounded.NONE
 
 
 def _with_amount(leaf: Leaf, amount: Decimal, place: Grounding) -> Leaf:

@@ -77,7 +77,9 @@ class Replies:
                 failures.append(_failure(one))
                 wrong = [": ".join(failures[-1])]
             else:
-                told.append(Told(one.piece, reply[0] if left_out is None else in_document(reply[0], left_out)))
+                told.append(
+                    Told(one.piece, reply[0] if left_out is None else in_document(reply[0], document, left_out))
+                )
             if one.piece is not None:  # what selected passages didn't tell, the pieces were asked for
                 problems += [f"part {pieces.index(one) + 1} of {len(pieces)}: {problem}" for problem in wrong]
         if not told:

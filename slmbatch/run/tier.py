@@ -56,8 +56,8 @@ class Tier:
         usage = sum((one.usage for one in sent), NO_USAGE)
         spared = NO_USAGE
         if self._fieldwise and question and answer:
-            shown = "".join(one.shown for one in sent)
-            spared = self._fieldwise.spared(question, usage, answer, shown=shown, whole=document.text)
+            shown = sum(len(one.shown) for one in sent)
+            spared = self._fieldwise.spared(question, usage, answer, shown=shown, whole=max(len(document.text), shown))
         return Attempt(
             self.plan.name,
             answer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -31,6 +32,9 @@ ATTEMPT = pa.struct(
         "spared_output_tokens": pa.int64(),
     }
 )
+BOX = pa.struct(
+    {name: pa.float64() for name in ("left", "top", "right", "bottom", "width", "height")} | {"unit": pa.string()}
+)
 LEAF = pa.struct(
     {
         "path": pa.string(),
@@ -45,6 +49,8 @@ LEAF = pa.struct(
         "page": pa.int32(),
         "start": pa.int32(),
         "end": pa.int32(),
+        "box": BOX,  # of the words on the page, from the page's top left
+        "ocr": pa.float64(),  # the OCR's score of the least sure word of the value, no probability
         "required": pa.bool_(),
         "problems": pa.list_(pa.string()),
         "repaired": pa.bool_(),
@@ -131,6 +137,8 @@ def _leaf(leaf: Leaf) -> Record:
         "page": leaf.grounding.page,
         "start": leaf.grounding.start,
         "end": leaf.grounding.end,
+        "box": None if leaf.grounding.box is None else asdict(leaf.grounding.box),
+        "ocr": leaf.grounding.ocr,
         "required": leaf.required,
         "problems": leaf.problems,
         "repaired": leaf.repaired,

@@ -50,3 +50,11 @@ def test_kept_rows_that_may_be_wrong_are_refused_unless_allowed() -> None:
     assert refused.reason is Reason.KEPT_ROWS_WRONG
     assert refused.numbers["least"] < 0.8 < refused.numbers["estimate"]
     assert judged(wrong, tolerated=3, least=None) is None
+
+
+def test_a_score_that_may_only_seem_to_rank_is_refused() -> None:
+    wrong = {*range(350, 1_000, 130)}
+    refused = judged(wrong, tolerated=6)
+    assert refused is not None
+    assert refused.reason is Reason.SCORE_RANKS_NOTHING
+    assert refused.numbers["least"] <= 0.6 < refused.numbers["auroc"]

@@ -125,7 +125,7 @@ def test_a_good_history_buys_fewer_labels_than_none_where_little_is_wrong() -> N
 
 
 def test_scores_are_a_guess_only_where_they_may_be_probabilities() -> None:
-    assert len(guessed_chances(np.array([1.0, 0.4]))) == 2
+    assert guessed_chances(np.array([1.0, 0.4]))[1].tolist() == [0.0, 0.6]
     assert len(guessed_chances(np.array([3.0, 0.4]))) == 1
     assert len(guessed_chances(np.array([0.4, np.nan]))) == 1
     assert default_chances(10_000).mean() == pytest.approx(0.1575, abs=1e-4)

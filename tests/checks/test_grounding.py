@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from decimal import Decimal
 
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmbatch.checks.grounding import TextIndex
+from slmbatch.checks.grounding import TextIndex, located
 from slmbatch.checks.values import parse_value
-from slmbatch.types import Grounded, Grounding, Kind, Page, Scalar
+from slmbatch.readers.layout import pack
+from slmbatch.types import Box, Grounded, Grounding, Kind, Layout, Page, Scalar
 
 
 def pages(*texts: str) -> tuple[Page, ...]:
@@ -239,3 +241,22 @@ def test_fifteen_leaves_of_an_invoice_are_found_within_milliseconds() -> None:
             index.find(f"WIDGET No {n * 7}", f"WIDGET No {n * 7}", Kind.TEXT)
         best = min(best, time.process_time() - began)
     assert best < 0.05  # ten times what it takes
+
+
+def test_a_place_has_the_box_of_its_words_and_the_score_of_the_least_sure() -> None:
+    words = [(0.1, 0.1, 0.2, 0.15), (0.5, 0.1, 0.6, 0.16), (0.7, 0.11, 0.8, 0.15)]
+    page = Page(2, "Sum   1 056.05", layout=Layout(200, 100, "px", pack(words), bytes([255, 250, 102])))
+    grounding = TextIndex([page]).find("1056.05", Decimal("1056.05"), Kind.DECIMAL)
+    assert (grounding.page, grounding.start, grounding.end) == (2, 6, 14)
+    assert grounding.box == Box(100, 10, 160, 16, 200, 100, "px")
+    assert grounding.ocr == 0.4
+
+
+@given(st.text(alphabet="ab \n\x1c\u2003\u200b", max_size=12), st.integers(0, 11), st.integers(1, 4))
+def test_any_place_of_any_text_has_the_box_of_the_words_it_touches(text: str, start: int, length: int) -> None:
+    spans = [found.span() for found in re.finditer(r"\S+", text)]
+    places = [(at / 65535, 0.0, (at + 1) / 65535, 1.0) for at in range(len(spans))]
+    page = Page(1, text, layout=Layout(65535, 1, "px", pack(places)))
+    box = located(Grounded.EXACT, page, (start, start + length)).box
+    touched = [at for at, (begin, end) in enumerate(spans) if begin < start + length and end > start]
+    assert (box and (box.left, box.right)) == ((touched[0], touched[-1] + 1) if touched else None)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import docx
 from aspose.email_foss.msg import MapiMessage, PropertyId
-from PIL import Image, ImageDraw
-from pypdf import PdfWriter
+from PIL import Image, ImageDraw, ImageFont
+from pypdf import PdfReader, PdfWriter
 
 
 def text_pdf(pages: Sequence[str]) -> bytes:
@@ -53,12 +53,28 @@ def locked_pdf(password: str) -> bytes:
     return out.getvalue()
 
 
-def scanned_pdf(count: int = 1) -> bytes:
+def scanned_pdf(count: int = 1, text: str = "Invoice 7") -> bytes:
     pages = [Image.new("L", (300, 400), 255) for _ in range(count)]
     for page in pages:
-        ImageDraw.Draw(page).text((20, 20), "Invoice 7", fill=0)
+        ImageDraw.Draw(page).text((20, 20), text, fill=0, font=ImageFont.load_default(30))
     out = io.BytesIO()
     pages[0].save(out, format="PDF", save_all=True, append_images=pages[1:])
+    return out.getvalue()
+
+
+def picture() -> bytes:
+    page, out = Image.new("L", (300, 100), 255), io.BytesIO()
+    ImageDraw.Draw(page).text((20, 20), "Invoice 7", fill=0, font=ImageFont.load_default(30))
+    page.save(out, format="PNG")
+    return out.getvalue()
+
+
+def stamped_pdf(stamp: str) -> bytes:
+    """Write a scan with a text over it, such as scanners, archives and poor OCRs leave."""
+    page = PdfWriter(clone_from=io.BytesIO(scanned_pdf()))
+    page.pages[0].merge_page(PdfReader(io.BytesIO(placed_pdf([[(20, 100, stamp)]]))).pages[0])
+    out = io.BytesIO()
+    page.write(out)
     return out.getvalue()
 
 

@@ -6,7 +6,7 @@ import pytest
 from slmbatch.readers.mail import read_mail
 from slmbatch.readers.sources import Reading
 
-from .made import mail, scanned_pdf, text_pdf
+from .made import mail, picture, scanned_pdf, text_pdf
 
 HEAD = "From: Ann <ann@example.com>\nTo: bob@example.com\nDate: Mon, 02 Mar 2026 10:00:00 +0100\nSubject: Grüße\n\n"
 
@@ -65,12 +65,25 @@ def test_attachments_that_cannot_be_read_leave_a_note(tmp_path: Path) -> None:
     message.add_attachment(b"PK", maintype="application", subtype="zip", filename="a.zip")
     message.add_attachment(b"no", maintype="application", subtype="pdf", filename="b.pdf")
     message.add_attachment(scanned_pdf(), maintype="application", subtype="pdf", filename="c.pdf")
+    message.add_attachment(text_pdf([""]), maintype="application", subtype="pdf", filename="d.pdf")
     pages = reading(tmp_path, message).pages[1:]
-    assert [page.text for page in pages] == ["", "", ""]
+    assert [page.text for page in pages] == ["", "", "[attachment: c.pdf]\nInvoice 7", ""]
     assert [page.note for page in pages] == [
         "attachment a.zip: archives are read with --attachments apart only",
         "attachment b.pdf: not a PDF: the file doesn't start as one",
-        "attachment c.pdf: no text layer on its only page (scanned?); OCR is not built in yet",
+        None,
+        "attachment d.pdf: the only page: nothing is on it",
+    ]
+
+
+def test_an_image_is_read_unless_it_is_a_logo_in_the_body(tmp_path: Path) -> None:
+    message = mail()
+    for name, how in (("bill.png", {}), ("logo.png", {"disposition": "inline", "cid": "<logo>"})):
+        message.add_attachment(picture(), maintype="image", subtype="png", filename=name, **how)
+    pages = reading(tmp_path, message).pages[1:]
+    assert [(page.text, page.note) for page in pages] == [
+        ("[attachment: bill.png]\nInvoice 7", None),
+        ("", "attachment logo.png: image/png can't be read"),
     ]
 
 

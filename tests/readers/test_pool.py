@@ -9,17 +9,20 @@ import pytest
 
 from slmbatch.errors import SlmbatchError
 from slmbatch.readers import ReadOptions, find, read
-from slmbatch.readers.pool import Pool
+from slmbatch.readers.pool import Pool, still_at_work
 
 from .made import text_pdf
 
 
 def work(job: int) -> str:
-    """Do what the job says: crash at 7, loop at 8, else tell the number."""
+    """Do what the job says: crash at 7, loop at 8, go on for long at 6, else tell the number."""
     if job == 7:
         os._exit(139)
     while job == 8:
         time.sleep(0.01)
+    for _ in range(4 * (job == 6)):
+        time.sleep(0.2)
+        still_at_work()
     if job == 9:
         return str(os.getpid())
     return str(job)
@@ -43,6 +46,12 @@ def test_a_crashing_worker_costs_only_its_own_job() -> None:
 def test_a_job_that_loops_is_lost_after_its_time() -> None:
     pool = Pool(work, lost, workers=2, seconds=0.5)
     assert list(pool.map([1, 8, 2], here=never)) == ["1", "lost 8", "2"]
+    pool.close()
+
+
+def test_a_job_that_gets_on_may_take_longer() -> None:
+    pool = Pool(work, lost, workers=1, seconds=0.5)
+    assert list(pool.map([6, 8], here=never)) == ["6", "lost 8"]
     pool.close()
 
 
@@ -99,7 +108,7 @@ def test_closing_the_reader_early_stops_its_processes(tmp_path: Path) -> None:
 
 SCRIPT = """
 import time
-from slmbatch.readers.pool import Pool
+from slmbatch.readers.pool import Pool, still_at_work
 if __name__ == "__main__":
     pool = Pool(time.sleep, print, workers=1)
     pool._submit(0).result()
@@ -152,7 +161,7 @@ def test_a_program_that_leaves_the_reader_open_still_ends(tmp_path: Path) -> Non
 
 
 UNGUARDED = """
-from slmbatch.readers.pool import Pool
+from slmbatch.readers.pool import Pool, still_at_work
 list(Pool(abs, abs, workers=1).map([1], here=lambda job: False))
 """
 

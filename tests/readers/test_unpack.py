@@ -6,7 +6,7 @@ import pytest
 from slmbatch.readers import ReadOptions, count_rows, find, unpack
 from slmbatch.readers.unpack import Piece
 
-from .made import mail, outlook, scanned_pdf, text_pdf, word, zipped
+from .made import mail, outlook, text_pdf, word, zipped
 
 APART = ReadOptions(attachments="apart")
 
@@ -53,20 +53,20 @@ def test_each_attachment_is_a_document_of_its_mail() -> None:
 
 def test_attachments_that_cannot_be_read_are_rows_that_say_why() -> None:
     message = mail()
-    attach(message, "scan.pdf", scanned_pdf())
+    attach(message, "blank.pdf", text_pdf([""]))
     attach(message, "rows.parquet", b"PAR1")
     attach(message, "a.zip", zipped({"one.txt": b"one", "b.zip": zipped({"c.zip": zipped({"d.txt": b"d"})})}))
     attach(message, "broken.zip", b"hello")
     found = told(pieces(message))[1:]
     assert [name for name, _, _ in found] == [
-        "scan.pdf",
+        "blank.pdf",
         "rows.parquet",
         "a.zip/b.zip/c.zip",
         "a.zip/one.txt",
         "broken.zip",
     ]
     assert {parent for _, parent, _ in found} == {""}
-    assert "no text layer" in found[0][2]
+    assert "nothing is on it" in found[0][2]
     assert "a table inside an archive or a mail" in found[1][2]
     assert "not read any deeper" in found[2][2]
     assert "not a zip archive" in found[4][2]

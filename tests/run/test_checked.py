@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from slmbatch.confidence.gate import UNSURE_OCR
 from slmbatch.run.checked import NOT_FOUND, FieldChecks
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import compile_schema
@@ -47,6 +49,10 @@ def test_every_field_of_the_schema_has_its_leaf_in_the_schemas_order() -> None:
             leaf("total", Decimal("0.0000000001")),
             "total: '1E-10' is not a number",
         ),  # more decimals than the column holds
+        (
+            replace(leaf("net", Decimal(2)), grounding=replace(HERE, ocr=UNSURE_OCR - 0.01)),
+            f"net: OCR is unsure of it ({UNSURE_OCR - 0.01:.2f})",
+        ),
         (Leaf("total", None, "much", 0.9), "total: 'much' is not a number"),
         (leaf("net", Decimal(7)), "rule sum is broken: net + tax == total"),
     ],

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from slmbatch.chat import Capabilities, Completion, Usage
-from slmbatch.confidence.gate import refusal
+from slmbatch.confidence.gate import refusal, told_twice
 from slmbatch.run.fieldwise import Fieldwise, Question
 from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.extract import ExtractTask
@@ -156,7 +156,7 @@ def test_two_tiers_that_agree_are_trusted_and_their_scores_stay_what_they_were()
     answer = answered(before, {"number": "r 17", "total": "119,00"})
     number = next(leaf for leaf in answer.leaves if leaf.path == "number")
     assert (number.agreed, number.score, number.confidence) == (True, None, None)
-    assert answer.told_twice
+    assert told_twice(answer.leaves)
     assert refusal(answer, threshold=0.9, last=False) is None
 
 
@@ -164,7 +164,7 @@ def test_two_tiers_that_agree_are_trusted_and_their_scores_stay_what_they_were()
 def test_two_tiers_that_differ_or_agree_on_what_is_not_there_are_not(value: str) -> None:
     before = attempt({"number": ("R-99", 0.5)}, found=Grounded.NONE)
     answer = answered(before, {"number": value}, TEXT.replace("R-17", "R-18"))
-    assert not answer.told_twice
+    assert not told_twice(answer.leaves)
     assert refusal(answer, threshold=0.9, last=False) is not None
 
 
@@ -196,10 +196,12 @@ def test_what_was_spared_is_in_proportion_to_what_was_left_out() -> None:
     made = question(before)
     assert before.answer is not None
     sent = len(made.task.instructions) + len(TEXT)
-    spared = FIELDWISE.spared(made, Usage(sent, 0, 10), before.answer, shown=TEXT, whole=TEXT + "x" * 1000)
+    spared = FIELDWISE.spared(made, Usage(sent, 0, 10), before.answer, shown=len(TEXT), whole=len(TEXT) + 1000)
     assert spared.input_tokens == len(TASK.instructions) + len(TEXT) + 1000 - sent
     assert spared.output_tokens > 10
-    thought = FIELDWISE.spared(made, Usage(sent, 0, 10, reasoning_tokens=10), before.answer, shown=TEXT, whole=TEXT)
+    thought = FIELDWISE.spared(
+        made, Usage(sent, 0, 10, reasoning_tokens=10), before.answer, shown=len(TEXT), whole=len(TEXT)
+    )
     assert thought.output_tokens == 0  # thinking isn't longer for more fields
 
 

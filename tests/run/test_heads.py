@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -104,6 +105,13 @@ def test_extract_without_a_model_finds_fields_by_rules(tmp_path: Path) -> None:
     assert one["values"]["invoice_id"] == "181301674"
     assert (one["tier"], one["score"]) == ("rules", one["confidence"])
     assert all(row["confidence"] >= 0.8 for row in rows.values() if row["status"] == "accepted")
+    scan = rows["scan-brook-and-fell-2024-joinery.jpg"]
+    assert (scan["status"], scan["values"]["invoice_id"]) == ("accepted", "BF-2024-0371")
+    fields = [one for one in pq.read_table(tmp_path / "out" / "fields.parquet").to_pylist() if one["value"] is not None]
+    units = {Path(one["id"]).suffix: one["box"] and one["box"]["unit"] for one in fields}
+    assert units == {".pdf": "pt", ".jpg": "px", ".txt": None}
+    assert {one["ocr"] is not None for one in fields if one["id"].startswith("scan")} == {True}
+    assert {one["ocr"] for one in fields if not one["id"].startswith("scan")} == {None}
     measures = json.loads(slmbatch("eval", tmp_path / "out", "--gold", EXPECTED, "--json").out)["measures"]
     told = {(one["metric"], one["name"]): one["value"] for one in measures}
     assert told["field_accuracy", None] > 0.85
@@ -124,7 +132,7 @@ def test_a_head_learned_from_documents_extracts(tmp_path: Path) -> None:
     ran = slmbatch("train", INVOICES, "--schema", HEADER, "--gold", EXPECTED, "-o", head, "--json")
     assert ran.code == 0, ran.err
     card = json.loads(ran.out)
-    assert card["documents"] == 13
+    assert card["documents"] == 15
     assert {"invoice_id", "total_amount"} <= set(card["learned"])
     assert all(one["sure"] <= one["found"] and one["right"] <= one["values"] for one in card["cross_validated"])
     ran = slmbatch("extract", INVOICES, "--schema", HEADER, "-o", out, "--model", f"head:{head}")

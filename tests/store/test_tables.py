@@ -17,7 +17,7 @@ from slmbatch.store.records import record
 from slmbatch.store.rows import GROUP_ROWS, RowWriter
 from slmbatch.store.tables import build_tables
 from slmbatch.tasks.schema import Schema, compile_schema
-from slmbatch.types import Answer, Attempt, Document, Grounded, Grounding, Leaf, Result, Scalar, Status
+from slmbatch.types import Answer, Attempt, Box, Document, Grounded, Grounding, Leaf, Result, Scalar, Status
 from tests.harness import results
 
 from .made import key, result
@@ -124,7 +124,7 @@ SCHEMA = compile_schema(
 
 
 def extracted(number: int, values: dict[str, Scalar | None], *, status: Status = Status.ACCEPTED) -> Result:
-    found = Grounding(Grounded.EXACT, 1, 5, 9)
+    found = Grounding(Grounded.EXACT, 1, 5, 9, Box(10, 20, 30, 24.5, 595, 842, "pt"), 0.9)
     leaves = tuple(
         Leaf(path, value, str(value), 0.9, 0.7, -0.1, -0.2, grounding=found) for path, value in values.items()
     )
@@ -185,6 +185,8 @@ def test_fields_tell_of_every_leaf_where_it_stands(tmp_path: Path) -> None:
         ("doc-3", "total", "10", "accepted"),
     ]
     assert {(leaf["found"], leaf["page"], leaf["start"], leaf["end"]) for leaf in fields} == {("exact", 1, 5, 9)}
+    box = {"left": 10, "top": 20, "right": 30, "bottom": 24.5, "width": 595, "height": 842, "unit": "pt"}
+    assert all((leaf["box"], leaf["ocr"]) == (box, 0.9) for leaf in fields)
     assert (fields[1]["score"], fields[1]["confidence"]) == (0.9, 0.7)
 
 

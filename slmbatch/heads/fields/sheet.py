@@ -8,6 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from slmbatch.checks.grounding import located
 from slmbatch.types import Document, Grounded, Grounding
 
 MAX_CHARS = 40_000  # of the beginning; header fields and totals of longer documents aren't looked for further on
@@ -81,7 +82,7 @@ class Sheet:
         """Turn a place in the whole text into one in its page."""
         index = bisect_right(self._starts, start) - 1
         first = self._starts[index]
-        return Grounding(Grounded.EXACT, self._pages[index].number, start - first, end - first)
+        return located(Grounded.EXACT, self._pages[index], (start - first, end - first))
 
     def _cut(self) -> list[Line]:
         lines = []

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ INVOICE = load_schema(str(ROOT / "schemas" / "invoice-header.schema.json"))
 RECEIPT = load_schema(str(ROOT / "schemas" / "receipt.schema.json"))
 
 
+@cache  # OCR takes seconds
 def sample(name: str) -> Document:
     path = SAMPLES / "invoices" / name
     reading = read_pdf(path) if path.suffix == ".pdf" else read_text(path, "utf-8")

@@ -1,0 +1,97 @@
+"""Images of pages: scans and photos, several pages in a TIFF. Opened with Pillow, read by OCR."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slmbatch.readers.ocr import INSTALL, Extent, has_ocr, read_picture
+from slmbatch.readers.pool import still_at_work
+from slmbatch.readers.sources import MAX_CHARS, Reading
+from slmbatch.types import Page
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
+MAX_PIXELS = 100_000_000  # A4 at 800 dpi, A1 at 300: larger ones are made to fill memory
+TOO_LARGE = f"an image of more than {MAX_PIXELS // 1_000_000} million pixels, which isn't read; make it smaller"
+SIDE = 4000  # pixels of the longer side that are kept: letters are read on fewer
+# What Pillow raises for damaged files beside OSError; it documents no closed set.
+_DAMAGED = (
+    ValueError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+)
+
+
+def read_image(content: Path | bytes) -> Reading:
+    """Read an image; whatever is wrong with it is the reading's problem. Raises OSError for an unreadable file."""
+    if not has_ocr():
+        return Reading(problem=f"an image, whose text only OCR can read: {INSTALL}")
+
+    data = content.read_bytes() if isinstance(content, Path) else content
+    pages: list[Page] = []
+    room = MAX_CHARS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the limit of pixels here is ours, and what is damaged is in the note
+        for number, picture in enumerate(_pictures(data), 1):
+            still_at_work()
+            pages.append(Page(number, "", picture) if isinstance(picture, str) else _read(number, picture))
+            room -= len(pages[-1].text)
+            if room < 0:
+                return Reading(tuple(pages), cut=True)
+    if any(page.text for page in pages):
+        return Reading(tuple(pages))
+    which = "the image" if len(pages) == 1 else f"all {len(pages)} pages"
+    return Reading(tuple(pages), f"{which}: {pages[0].note}")
+
+
+def _pictures(data: bytes) -> Iterator[Image | str]:
+    """Yield one page after the other, or why there is none; where the file is damaged, no other one follows."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1  # elsewhere they are animations
+            for index in range(count):
+                image.seek(index)
+                yield _upright(image) if image.width * image.height <= MAX_PIXELS else TOO_LARGE
+    except UnidentifiedImageError:
+        yield f"no image of the kinds {', '.join(FORMATS)}, whatever its name says"
+    except Image.DecompressionBombError:
+        yield TOO_LARGE
+    except (OSError, *_DAMAGED) as error:
+        yield f"the image is damaged ({error})"
+
+
+def _read(number: int, picture: Image) -> Page:
+    import numpy as np
+
+    extent = Extent(picture.width, picture.height, "px")
+    picture.thumbnail((SIDE, SIDE))
+    return read_picture(number, np.ascontiguousarray(np.asarray(picture)[..., ::-1]), extent)
+
+
+def _upright(image: Image) -> Image:
+    """Turn a photo as its camera was held, on white ground where it's transparent, with colours of 8 bits."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith(("I", "F")):
+        deep = np.asarray(turned, dtype=np.float32)  # of 16 bits or more, and seldom all of them used
+        low, high = deep.min(), deep.max()
+        turned = Image.fromarray(((deep - low) * (255 / ((high - low) or 1))).astype(np.uint8))
+    if turned.has_transparency_data:
+        turned = Image.alpha_composite(Image.new("RGBA", turned.size, "white"), turned.convert("RGBA"))
+    return turned.convert("RGB")
