@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from slmbatch.checks.currencies import marks_money
 
@@ -45,9 +45,8 @@ _MINUS_RIGHT = re.compile(r"(?P<gap> ?)-(?![\w-])")
 _SURE, _SPACED_MINUS, _BRACKET = "-", " -", "()"
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """One reading of one number of a text, with its sign inside the place."""
+class Amount(NamedTuple):
+    """One reading of one number of a text, with its sign inside the place. A tuple, since texts have many."""
 
     value: Decimal
     start: int
@@ -96,11 +95,13 @@ def _readings(number: str) -> list[Decimal]:
     """Read digits and separators, the likeliest reading first."""
     if len(number) > _MAX_DIGITS:
         return []
-    grouped = _GROUPED.fullmatch(number)
+    if number.isdecimal():
+        return [Decimal(number)]
+    grouped = _GROUPED.fullmatch(number) if len(number) >= len("1,000") else None
     readings = []
     if grouped:
         readings.append(number.replace(grouped["sep"], "").replace(",", "."))
-    elif _LAKHS.fullmatch(number):
+    elif number.count(",") > 1 and _LAKHS.fullmatch(number):
         readings.append(number.replace(",", ""))
     if _UNGROUPED.fullmatch(number):
         readings.append(number.replace(",", "."))
@@ -117,6 +118,10 @@ def _amounts_at(text: str, start: int, end: int) -> Iterator[Amount]:
     if left is None or right is None:
         return
     (first, before), (last, after) = left, right
+    if not before and not after:
+        for value in _readings(text[start:end]):
+            yield Amount(value, start, end)
+        return
     marks = {before, after}
     if before != after:  # one bracket belongs to more than the number; a minus close by outdoes a dash further off
         weak = _SPACED_MINUS if _SURE in marks else _BRACKET

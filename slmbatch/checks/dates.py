@@ -6,8 +6,8 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from slmbatch.checks.months import month_number
 
@@ -34,13 +34,19 @@ _STARTS = re.compile(
 _ENDS = r"(?=T[0-9]|(?!\w|[./-][0-9]))"
 _WHOLE = tuple(re.compile(shape + _TIME, re.IGNORECASE) for shape in _SHAPES)
 _WORD_FIRST = re.compile(rf"(?<!\w)(?<![0-9][./-]){_SHAPES[4]}{_ENDS}", re.IGNORECASE)
+# The day of such a date: far fewer places than words. Before it stands a word that begins within so many characters.
+_DAY_AFTER_WORD = re.compile(
+    r"[0-9](?:(?<=[^\W\d_].)|(?<=[^\W\d_][. ].)|(?<=[^\W\d_][.][ ].))(?=[0-9]?(?:st|nd|rd|th)?[ ]?[ ,.][ ]?'?[0-9]{2})",
+    re.IGNORECASE,
+)
+_WORD_BEFORE = re.compile(r"[^\W\d_]{3,10}\.?[ ]?$")
+_WORD_LENGTH = 12
 _NUMBER_FIRST = tuple(re.compile(shape + _ENDS, re.IGNORECASE) for shape in _SHAPES if not shape.startswith(_WORD))
 _SPELLED = re.compile(r"(?=.*[0-9])(?=.*[^\W\d_]{3}).{8,60}")
 _LANGUAGES = ["en", "de", "fr", "es", "it", "nl"]
 
 
-@dataclass(frozen=True, slots=True)
-class DatePlace:
+class DatePlace(NamedTuple):
     """One date of a text and where it stands."""
 
     value: dt.date
@@ -65,7 +71,7 @@ def parse_date(text: str, *, day_first: bool = True) -> dt.date | None:
 def scan_dates(text: str, *, day_first: bool = True) -> Iterator[DatePlace]:
     """Yield the dates of a text, those that begin with a word last. Weekdays and times stay outside the places."""
     plain = text.replace("\u00a0", " ").replace("\u202f", " ").replace("\n", " ")
-    for found in chain(_numbers_first(plain), _WORD_FIRST.finditer(plain)):
+    for found in chain(_numbers_first(plain), _words_first(plain)):
         value = _date(found.groupdict(), day_first=day_first)
         if value is not None:
             yield DatePlace(value, found.start(), found.end())
@@ -83,6 +89,15 @@ def _numbers_first(text: str) -> Iterator[re.Match[str]]:
                 end = found.end()
                 yield found
                 break
+
+
+def _words_first(text: str) -> Iterator[re.Match[str]]:
+    """Find the shape that begins with a word."""
+    for day in _DAY_AFTER_WORD.finditer(text):
+        word = _WORD_BEFORE.search(text, max(0, day.start() - _WORD_LENGTH), day.start())
+        found = _WORD_FIRST.match(text, word.start()) if word else None
+        if found:
+            yield found
 
 
 def _date(parts: dict[str, str | None], *, day_first: bool) -> dt.date | None:

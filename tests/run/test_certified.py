@@ -35,7 +35,7 @@ TOPICS = {
     "shipping": ["parcel", "courier", "delivery", "address", "tracking", "late", "box", "label", "driver", "depot"],
     "crash": ["error", "freeze", "restart", "bug", "screen", "blank", "version", "update", "install", "log"],
 }
-OWN = 0.62  # of a text's words that are of its topic
+OWN = 0.7  # of a text's words that are of its topic
 ROWS = 400
 TARGET = 0.9
 PRICE = "1/10"

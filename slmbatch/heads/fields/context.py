@@ -5,25 +5,27 @@ Every array here has one entry per candidate. Label owners are bit sets, one bit
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from slmbatch.heads.fields.candidates import Candidate
-from slmbatch.heads.fields.labels import Label, by_line
+from slmbatch.heads.fields.labels import Label
 from slmbatch.heads.fields.sheet import Sheet, Words
 
 LINES_ABOVE = 3
 SECTION_LINES = 8  # how far below its heading a name may stand
-_LETTER, _BLANK = re.compile(r"[^\W_]"), re.compile(r"\s")
-_Place: TypeAlias = tuple[int, int, int]  # of a label: start and end from the left of its line, owners
+EARLIER = 4  # labels before the nearest one on its line
+_FAR = -(1 << 20)  # the number of a line that no other is below by so few lines
 Bits = npt.NDArray[np.int64]
-Places = npt.NDArray[np.intp]
+Places = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
 
 
@@ -43,11 +45,31 @@ class Context:
     above: Bits
     section: Bits
     long: Bits
-    labelled: Numbers
-    touching: Numbers
-    between: Numbers
-    column_labelled: Numbers
-    section_distance: Numbers
+    labelled: Flags
+    touching: Flags
+    between: Places
+    column_labelled: Flags
+    section_distance: Places
+
+
+class Where(NamedTuple):
+    """Where candidates stand, as arrays. `kinds` numbers their kinds, and grows; places grow within a kind."""
+
+    starts: Places
+    ends: Places
+    lines: Places
+    kinds: Places
+
+    @classmethod
+    def of(cls, kinds: Sequence[Sequence[Candidate]]) -> Where:
+        """Put the candidates of all kinds after each other."""
+        everyone = list(chain.from_iterable(kinds))
+        return cls(
+            np.array([one.start for one in everyone], np.int64),
+            np.array([one.end for one in everyone], np.int64),
+            np.array([one.line for one in everyone], np.int64),
+            np.repeat(np.arange(len(kinds)), [len(some) for some in kinds]),
+        )
 
 
 class Surroundings:
@@ -56,126 +78,144 @@ class Surroundings:
     def __init__(self, sheet: Sheet, labels: Sequence[Label]) -> None:
         """Take the labels in the order of the document."""
         self._sheet = sheet
-        self._labels = labels
-        self._ends = [label.end for label in labels]
-        table = [
-            (one.line, one.owners, self._earlier(at), one.owners * (one.words > 1)) for at, one in enumerate(labels)
-        ]
-        self._table = np.array([*table, (-1, 0, 0, 0)], np.int64)  # the last one is found where there is no label
-        printed = {line: _Printed.of(sheet, line, there) for line, there in by_line(labels).items()}
-        self._heads: list[Sequence[_Place]] = []
-        above = [self._look_up(line, printed) for line in range(len(sheet.lines))]
-        self._above = np.array(above, np.int64).reshape(-1, 5)
+        places = [(one.start, one.end, one.line, one.owners, one.words) for one in labels]
+        places.append((0, 0, -1, 0, 0))  # the last one is found where there is no label
+        self._starts, self._ends, self._rows, self._owners, words = np.array(places, np.int64).T
+        self._long = self._owners * (words > 1)
+        self._earlier = self._earlier_owners()
+        self._above = _Above.of(sheet, self._starts[:-1], self._ends[:-1], self._rows[:-1], self._owners[:-1])
 
-    def context(self, candidates: Sequence[Candidate]) -> Context:
+    def context(self, where: Where) -> Context:
         """Look around every candidate."""
-        count = len(candidates)
-        starts = np.array([one.start for one in candidates], np.intp)
-        lines = np.array([one.line for one in candidates], np.intp)
-        nearest = np.searchsorted(self._ends, starts, "right") - 1
-        labels = self._table[nearest]
-        on_line = labels[:, 0] == lines
-        left, earlier, long = np.where(on_line, labels[:, 1:].T, 0)
-        touching, between = np.zeros(count), np.zeros(count)
-        for index in np.flatnonzero(on_line).tolist():
-            gap = self._sheet.text[self._ends[nearest[index]] : starts[index]]
-            touching[index] = _LETTER.search(gap) is None
-            between[index] = 0 if touching[index] else min(len(_BLANK.findall(gap.replace("  ", ""))), 3)
-        alone, above, section, headed, distance = self._above[lines].T
-        column = np.zeros(count, np.int64)
-        ranks = _ranks(starts, lines).tolist()
-        for index in np.flatnonzero(headed).tolist():
-            column[index] = self._column(candidates[index], ranks[index])
-        numbers = (
-            on_line.astype(np.float64),
-            touching,
-            between,
-            headed.astype(np.float64),
-            distance.astype(np.float64),
+        sheet, above, lines = self._sheet, self._above, where.lines
+        nearest = np.searchsorted(self._ends[:-1], where.starts, "right") - 1
+        on_line = self._rows[nearest] == lines
+        gap = self._ends[nearest]
+        touching = on_line & (sheet.tally.letters[gap] == sheet.tally.letters[where.starts])
+        between = np.where(on_line & ~touching, sheet.tally.blanks[where.starts] - sheet.tally.blanks[gap], 0)
+        return Context(
+            left=np.where(on_line, self._owners[nearest], 0),
+            line=np.where(on_line, self._earlier[nearest], 0),
+            column=self._column(where),
+            alone=above.alone[lines],
+            above=above.everywhere[lines],
+            section=above.section[lines],
+            long=np.where(on_line, self._long[nearest], 0),
+            labelled=on_line,
+            touching=touching,
+            between=np.minimum(between, 3),
+            column_labelled=above.number[lines] > 0,
+            section_distance=above.distance[lines],
         )
-        return Context(left, earlier, column, alone, above, section, long, *numbers)
 
-    def _earlier(self, nearest: int) -> int:
-        """Return the owners of up to four labels before one on its line."""
-        owners = 0
-        for label in reversed(self._labels[max(0, nearest - 4) : nearest]):
-            if label.line != self._labels[nearest].line:
-                break
-            owners |= label.owners
+    def _earlier_owners(self) -> Bits:
+        """Return the owners of up to EARLIER labels before each one on its line."""
+        owners: Bits = np.zeros_like(self._owners)
+        for back in range(1, EARLIER + 1):
+            same = self._rows[back:] == self._rows[:-back]
+            owners[back:] |= np.where(same, self._owners[:-back], 0)
         return owners
 
-    def _column(self, one: Candidate, rank: int) -> int:
-        """Return the owners of the label above it: the one that lies over it, else the one as far from the right."""
-        head, left = self._heads[one.line], self._sheet.lines[one.line].left
-        if 1 < len(head) > rank:
-            return head[len(head) - 1 - rank][2]
-        for start, end, owners in head:
-            if start < one.end - left and end > one.start - left:
-                return owners
-        return 0
-
-    def _look_up(self, line: int, printed: Mapping[int, _Printed]) -> tuple[int, int, int, int, int]:
-        """Return `alone`, `above`, `section`, `column_labelled` and `section_distance` of the context of a line."""
-        head: Sequence[_Place] = ()
-        alone = everywhere = section = distance = 0
-        for back in range(1, SECTION_LINES + 1):
-            there = printed.get(line - back)
-            if there is None:
-                continue
-            if there.owners and not section:
-                section, distance = there.last, back
-            if back <= LINES_ABOVE:
-                head = head or there.places
-                everywhere |= there.owners
-            if back == 1 and there.alone:
-                alone = there.owners
-        self._heads.append(head)
-        return alone, everywhere, section, head != (), distance
+    def _column(self, where: Where) -> Bits:
+        """Return the owners of the label above each: the one that lies over it, else the one as far from the right."""
+        left = self._sheet.line_lefts[where.lines]
+        starts, ends = where.starts - left, where.ends - left
+        count, first, head = (
+            table[where.lines] for table in (self._above.number, self._above.first, self._above.head_left)
+        )
+        rank = _ranks(where)
+        from_right = (count > 1) & (count > rank)
+        column = np.where(from_right, self._owners[first + np.maximum(count - 1 - rank, 0)], 0)
+        open_ = np.flatnonzero(~from_right & (count > 0))
+        place = 0
+        while len(open_):  # the labels of the line above, from the left
+            label = first[open_] + place
+            over = (self._starts[label] - head[open_] < ends[open_]) & (self._ends[label] - head[open_] > starts[open_])
+            column[open_[over]] = self._owners[label[over]]
+            place += 1
+            open_ = open_[~over & (count[open_] > place)]
+        return column
 
 
-def _ranks(starts: Places, lines: Places) -> Places:
-    """Count, for each candidate, the places after it on its line."""
-    places, first, which = np.unique(starts, return_index=True, return_inverse=True)
-    rows = lines[first]
+def _ranks(where: Where) -> Places:
+    """Count, for each candidate, the places of its kind after it on its line."""
+    keys = where.kinds << 32 | where.starts
+    places, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    rows = where.kinds[first] << 32 | where.lines[first]
     last = np.searchsorted(rows, rows, "right") - 1
     return np.asarray((last - np.arange(len(places)))[which])
 
 
-@dataclass(frozen=True, slots=True)
-class _Printed:
-    """The labels of one line: their places from its left and owners; the last owners; whether it is only a label."""
+class _Above(NamedTuple):
+    """What stands above each line, see Context: `number` labels from `first` on are on the next line up that has any.
 
-    places: Sequence[_Place]
-    owners: int
-    last: int
-    alone: bool
+    `head_left` is where that line begins.
+    """
+
+    alone: Bits
+    everywhere: Bits
+    section: Bits
+    distance: Places
+    number: Places
+    first: Places
+    head_left: Places
 
     @classmethod
-    def of(cls, sheet: Sheet, line: int, labels: Sequence[Label]) -> _Printed:
-        left = sheet.lines[line].left
-        places = [(label.start - left, label.end - left, label.owners) for label in labels]
-        everybody = last = 0
-        for label in labels:
-            everybody |= label.owners
-            last = label.owners or last
-        return cls(places, everybody, last, len(labels) == 1 and _is_all(sheet, labels[0]))
+    def of(cls, sheet: Sheet, starts: Places, ends: Places, rows: Places, owners: Bits) -> _Above:
+        """Take the labels as arrays, in the order of the document."""
+        lines = np.arange(len(sheet.lines))
+        first = np.searchsorted(rows, lines)
+        count = np.searchsorted(rows, lines, "right") - first
+        owned = owners > 0
+        everybody, last = np.zeros(len(lines), np.int64), np.zeros(len(lines), np.int64)
+        np.bitwise_or.at(everybody, rows, owners)
+        last[rows[owned]] = owners[owned]  # the last one stays
+        letters = sheet.tally.letters[sheet.line_ends] - sheet.tally.letters[sheet.line_starts]
+        bare = np.zeros(len(lines), bool)  # nothing but a label
+        bare[rows] = letters[rows] - (sheet.tally.letters[ends] - sheet.tally.letters[starts]) <= 2
+        head, to_head = _before(count > 0)
+        section, to_section = _before(everybody > 0)
+        headed, sectioned = to_head <= LINES_ABOVE, to_section <= SECTION_LINES
+        everywhere = np.zeros(len(lines), np.int64)
+        for back in range(1, LINES_ABOVE + 1):
+            everywhere[back:] |= everybody[:-back]
+        alone = np.zeros(len(lines), np.int64)
+        alone[1:] = np.where(bare & (count == 1), everybody, 0)[:-1]
+        return cls(
+            alone,
+            everywhere,
+            np.where(sectioned, last[section], 0),
+            np.where(sectioned, to_section, 0),
+            np.where(headed, count[head], 0),
+            first[head],
+            sheet.line_lefts[head],
+        )
 
 
-def _is_all(sheet: Sheet, label: Label) -> bool:
-    row = sheet.lines[label.line]
-    rest = sheet.text[row.start : label.start] + sheet.text[label.end : row.end]
-    return len(_LETTER.findall(rest)) <= 2
+def _before(marked: Flags) -> tuple[Places, Places]:
+    """Return the nearest marked line above each line, and how far up it is: very far where there is none."""
+    lines = np.arange(len(marked))
+    latest = np.append(_FAR, np.maximum.accumulate(np.where(marked, lines, _FAR)))[:-1]
+    return np.maximum(latest, 0), lines - latest
 
 
 def words_around(sheet: Sheet, one: Candidate, printed: Words) -> list[str]:
     """Return the words that tell a place: up to four before it on its line, the first two of the line above."""
     row = sheet.lines[one.line]
-    here = bisect_right(printed.starts, one.start - 1)
-    first = max(bisect_right(printed.starts, row.start - 1), here - 4)
+    here = _words_before(printed, one.start)
+    first = max(_words_before(printed, row.start), here - 4)
     found = [f"left {word}" for word in reversed(printed.texts[first:here])]
     if one.line:
         above = sheet.lines[one.line - 1]
-        first = bisect_right(printed.starts, above.start - 1)
-        last = bisect_right(printed.ends, above.end, first, min(first + 2, len(printed.ends)))
-        found += [f"above {word}" for word in printed.texts[first:last]]
+        first = _words_before(printed, above.start)
+        found += [
+            f"above {word}"
+            for word, (_, end) in zip(printed.texts[first : first + 2], printed.spans[first : first + 2], strict=True)
+            if end <= above.end
+        ]
     return found
+
+
+def _words_before(printed: Words, place: int) -> int:
+    """Count the words that start before a place."""
+    return bisect_left(printed.spans, place, key=itemgetter(0))

@@ -5,7 +5,8 @@ The names here are what weights are stored under: a feature that is renamed must
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -29,6 +30,7 @@ from slmbatch.tasks.hints import HintKind, Pick
 from slmbatch.types import Scalar
 
 Matrix = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 TRAITS = {
     HintKind.AMOUNT: AMOUNT_TRAITS,
@@ -59,17 +61,20 @@ def feature_names(kind: HintKind) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all leaves of one kind have in common in one document: the candidates, their traits, order and sizes."""
+    """What all leaves of one kind have in common in one document: the candidates, their traits, order and sizes.
+
+    `first` is the place of the first one among the candidates of all kinds.
+    """
 
     candidates: Sequence[Candidate]
-    context: Context
+    first: int
     traits: Matrix
     order: Matrix
     sizes: Matrix
     values: npt.NDArray[np.intp]  # the number of each one's value: equal values have equal numbers
 
     @classmethod
-    def of(cls, found: Found, context: Context, lines: int | None) -> Shared:
+    def of(cls, found: Found, first: int, lines: int | None) -> Shared:
         """Compute it; `lines` is how many lines the document has, None where the order isn't wanted."""
         candidates = found.candidates
         sizes = _sizes(found)
@@ -78,64 +83,81 @@ class Shared:
         order = np.zeros((len(candidates), len(ORDER_FEATURES)))
         if candidates and lines is not None:
             _fill_order(order, candidates, sizes, lines)
-        return cls(candidates, context, found.traits, order, sizes, values)
+        return cls(candidates, first, found.traits, order, sizes, values)
 
 
-def features(shared: Shared, leaf: int, pick: Pick | None) -> tuple[Matrix, Matrix]:
-    """Return one row per candidate, and the row of NONE_FEATURES: what speaks for none of them.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One leaf that is looked for among candidates, at least one. `leaf` is its bit in the context."""
 
-    `leaf` is the leaf's bit in the context.
+    leaf: int
+    pick: Pick | None
+    shared: Shared
+
+
+def features(wanted: Sequence[Wanted], context: Context) -> Iterator[tuple[Matrix, Matrix]]:
+    """Yield for each leaf one row per candidate, and the row of NONE_FEATURES: what speaks for none of them.
+
+    The labels of all leaves are looked at together, since an array costs more to begin with than to fill.
     """
-    count, own_traits = shared.traits.shape
-    rows = np.zeros((count, own_traits + len(LABEL_FEATURES) + len(ORDER_FEATURES)))
-    rows[:, :own_traits] = shared.traits
-    rows[:, own_traits + len(LABEL_FEATURES) :] = shared.order
-    labels = rows[:, own_traits : own_traits + len(LABEL_FEATURES)].T
-    own = _fill_labels(labels, shared.context, np.int64(1 << leaf))
-    if pick is None:
-        labels[OWN + 1] = labels[OWN]
-    else:
-        _fill_picks(labels[OWN + 2 : OWN + 5], _rank(shared, pick), own)
-    places = np.flatnonzero(own)
-    if len(places):
-        labels[OWN + 5, places[0]] = labels[OWN + 6, places[-1]] = 1.0
-    return rows, np.array([1.0, float(bool(labels[OWN].all())), float(pick is None)])
+    if not wanted:
+        return
+    counts = np.array([len(one.shared.candidates) for one in wanted])
+    starts = np.cumsum(counts) - counts
+    labels = _label_features(wanted, context, counts, starts)
+    unlabelled = np.logical_and.reduceat(labels[OWN] > 0, starts)
+    for one, start, none in zip(wanted, starts.tolist(), unlabelled.tolist(), strict=True):
+        own = labels[:, start : start + len(one.shared.candidates)]
+        rows = np.concatenate((one.shared.traits, own.T, one.shared.order), axis=1)
+        yield rows, np.array([1.0, float(none), float(one.pick is None)])
 
 
-def _fill_labels(into: Matrix, context: Context, bit: np.int64) -> npt.NDArray[np.bool_]:
+def _label_features(wanted: Sequence[Wanted], context: Context, counts: Places, starts: Places) -> Matrix:
+    """Return LABEL_FEATURES of all leaves' candidates after each other, one row per feature."""
+    total = int(counts.sum())
+    firsts = np.array([one.shared.first for one in wanted])
+    at = np.arange(total) + np.repeat(firsts - starts, counts)  # each one's place in the context
+    labels = np.zeros((len(LABEL_FEATURES), total))
+    own = _fill_labels(labels, context, at, np.repeat([1 << one.leaf for one in wanted], counts))
+    picks = np.repeat([one.pick is not None for one in wanted], counts)
+    rank = np.concatenate([_rank(one.shared, one.pick) for one in wanted])
+    best = np.minimum.reduceat(np.where(own, rank, np.inf), starts)
+    labels[OWN + 1] = ~picks & (labels[OWN] > 0)
+    labels[OWN + 2] = picks & (rank == 0)
+    labels[OWN + 3] = picks / (1.0 + rank)
+    labels[OWN + 4] = picks & own & (rank == np.repeat(best, counts))
+    places = np.arange(total)
+    labels[OWN + 5] = own & (places == np.repeat(np.minimum.reduceat(np.where(own, places, total), starts), counts))
+    labels[OWN + 6] = own & (places == np.repeat(np.maximum.reduceat(np.where(own, places, -1), starts), counts))
+    return labels
+
+
+def _fill_labels(into: Matrix, context: Context, at: Places, bits: Places) -> npt.NDArray[np.bool_]:
     """Write LABEL_FEATURES up to `unlabelled`; return who has the leaf's label to the left or just above."""
-    around = np.array((context.left, context.line, context.column, context.alone, context.above, context.section))
-    left, line, column, alone, above, section = (around & bit) != 0
-    free = context.labelled == 0
+    owners = (context.left, context.line, context.column, context.alone, context.above, context.section, context.long)
+    left, line, column, alone, above, section, long = (np.array(owners)[:, at] & bits) != 0
+    free = ~context.labelled[at]
     column &= free
     alone &= free
     own = left | line | column | alone
     into[0] = left
-    into[1] = left * context.touching
-    into[2] = left * context.between
-    into[3] = (context.long & bit) != 0
+    into[1] = left & context.touching[at]
+    into[2] = left * context.between[at]
+    into[3] = long
     into[4] = line & ~left
     into[5] = column
     into[6] = alone
     into[7] = above & ~own & free
     into[8] = ~(free | left)
-    into[9] = (context.column_labelled > 0) & free & ~(column | alone)
+    into[9] = context.column_labelled[at] & free & ~(column | alone)
     into[10] = section
-    into[11] = section / np.maximum(context.section_distance, 1)
-    into[12] = (context.section != 0) & ~section
+    into[11] = section / np.maximum(context.section_distance[at], 1)
+    into[12] = (context.section[at] != 0) & ~section
     into[OWN] = ~(own | section)
     return np.asarray(left | column | alone)
 
 
-def _fill_picks(into: Matrix, rank: Matrix, own: npt.NDArray[np.bool_]) -> None:
-    """Write `pick_best`, `pick_rank` and `own_pick_best`."""
-    labelled = np.where(own, rank, np.inf)
-    into[0] = rank == 0
-    into[1] = 1.0 / (1.0 + rank)
-    into[2] = own & (labelled == labelled.min())
-
-
-def _rank(shared: Shared, pick: Pick) -> Matrix:
+def _rank(shared: Shared, pick: Pick | None) -> Matrix:
     """Count the candidates that a pick puts before each one."""
     match pick:
         case Pick.LARGEST:
@@ -157,15 +179,15 @@ def _before(keys: Matrix) -> Matrix:
 
 def _sizes(found: Found) -> Matrix:
     """Return the amounts' sizes, those with cents only where there are any; 0 for what isn't a number."""
-    sizes = np.zeros(len(found.candidates))
-    if not found.candidates or isinstance(found.candidates[0].value, str):
-        return sizes
-    cents = found.traits[:, 0] > 0
-    for index, one in enumerate(found.candidates):
-        if isinstance(one.value, Decimal) and cents[index] and one.value > 0 and one.value.adjusted() < 12:
-            sizes[index] = float(one.value)
-        elif not isinstance(one.value, (Decimal, str)) and hasattr(one.value, "toordinal"):
-            sizes[index] = one.value.toordinal()
+    values = [one.value for one in found.candidates]
+    if values and isinstance(values[0], dt.date):
+        return np.array([value.toordinal() if isinstance(value, dt.date) else 0 for value in values], np.float64)
+    sizes = np.zeros(len(values))
+    if values and isinstance(values[0], Decimal):
+        for index in np.flatnonzero(found.traits[:, 0]).tolist():
+            value = values[index]
+            if isinstance(value, Decimal) and value > 0 and value.adjusted() < 12:
+                sizes[index] = float(value)
     return sizes
 
 

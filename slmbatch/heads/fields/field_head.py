@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from slmbatch.heads.fields.candidates import Candidate
 from slmbatch.heads.fields.items import Cell, TableReader, tables
 from slmbatch.heads.fields.money import find_amounts
 from slmbatch.heads.fields.reading import Reader, Target, View
@@ -79,13 +80,20 @@ class FieldHead:
             if target.path in chosen
         ]
         problems = []
-        amounts = find_amounts(sheet).candidates if self._tables else ()
+        amounts = self._amounts(sheet, views) if self._tables else ()
         for table in self._tables:
             cells = table.read(sheet, amounts)
             leaves += [_cell(one, sheet) for one in cells]
             if not cells:
                 problems.append(f"{table.path}: {NO_ROWS}")
         return Answer(leaves=tuple(leaves), problems=tuple(problems))
+
+    def _amounts(self, sheet: Sheet, views: Mapping[str, View]) -> Sequence[Candidate]:
+        """Return all numbers of a document, which a leaf has for candidates where one is an amount."""
+        for target in self._reader.targets:
+            if target.hint.kind is HintKind.AMOUNT and target.path in views:
+                return views[target.path].candidates
+        return find_amounts(sheet).candidates
 
 
 def choose(

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
+
 from slmbatch.heads.fields.candidates import Candidate
 from slmbatch.heads.fields.labels import Label, Labels, by_line
 from slmbatch.heads.fields.sheet import Sheet
@@ -93,7 +95,8 @@ class TableReader:
         for position, row in enumerate(rows):
             cells += self._cells(sheet, position, row, edge, columns)
             edge = sheet.lines[row[-1].line].end
-        return cells if all(sheet.on_one_page(one.start, one.end) for one in cells) else []
+        starts, ends = np.array([(one.start, one.end) for one in cells], np.int64).T
+        return cells if sheet.on_one_page(starts, ends).all() else []
 
     def _columns(self, labels: Sequence[Label]) -> list[int]:
         """Return which leaf each label of a header is, from the left; nothing unless there are two of the numbers."""

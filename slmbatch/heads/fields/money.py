@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 
 from slmbatch.checks.amounts import scan_amounts
 from slmbatch.checks.currencies import marks_money, parse_currency
 from slmbatch.heads.fields.candidates import MOST, Candidate, Found, line_places
+from slmbatch.heads.fields.characters import Numbers
 from slmbatch.heads.fields.sheet import Sheet
 
 AMOUNT_TRAITS = (
@@ -21,82 +25,93 @@ AMOUNT_TRAITS = (
 )  # fmt: skip
 CURRENCY_TRAITS = ("share", "beside_amount", "code", "frequent")
 
+# A set first, which the engine finds quickly.
 _CURRENCY = re.compile(
-    r"(?<![^\W\d_])(?:[A-Z]{3}|(?:US|CA|AU|NZ|HK)?\$|[€£₹₺₽₩₪]|RM|SFr\.?|Fr\.|zł|Kč|(?i:euro))(?![^\W\d_])"
+    r"[A-Z$€£₹₺₽₩₪ze](?<![^\W\d_].)(?:(?<=[A-Z])[A-Z]{2}|(?:(?<=U)S|(?<=C)A|(?<=A)U|(?<=N)Z|(?<=H)K)\$|"
+    r"(?<=[$€£₹₺₽₩₪])|(?<=R)M|(?<=S)Fr\.?|(?<=F)r\.|(?<=z)ł|(?<=K)č|(?<=[eE])(?i:uro))(?![^\W\d_])"
 )
+ONE, CENT = Decimal(1), Decimal("0.01")
 _SIGNS = frozenset("$€£")
+_NO_MARKS = frozenset(["", *":;,-()/*%@|"])  # beside a number these are no currency, nor the end of one before it
 _DIGIT, _BLANK = re.compile(r"\d"), re.compile(r"\s")
 
 
 def find_amounts(sheet: Sheet) -> Found:
     """Return every number with its readings, at most MOST."""
     text = sheet.text
-    read = sorted(scan_amounts(text), key=lambda one: (one.start, one.end))
-    exponents = np.array([one.value.as_tuple().exponent for one in read], np.intp)
+    read = sorted(scan_amounts(text), key=attrgetter("start", "end"))
+    with_cents = [one.value.same_quantum(CENT) for one in read]
     if len(read) > MOST:
-        kept = np.sort(np.argsort(exponents != -2, kind="stable")[:MOST])
-        read, exponents = [read[place] for place in kept], exponents[kept]
-    found = [Candidate(one.start, one.end, one.value, sheet.line_at(one.start)) for one in read]
+        kept = np.sort(np.argsort(np.logical_not(with_cents), kind="stable")[:MOST]).tolist()
+        read, with_cents = [read[place] for place in kept], [with_cents[place] for place in kept]
     values = [one.value for one in read]
     times = Counter(values)
-    cents = [int(value * 100) if place == -2 else None for value, place in zip(values, exponents, strict=True)]
-    sums, differences = _arithmetic(cents)
+    cents = [int(value * 100) if has_cents else None for value, has_cents in zip(values, with_cents, strict=True)]
+    whole = np.array([value.same_quantum(ONE) for value in values], bool)
     places = [(one.start, one.end) for one in read]
-    inner = _inside(text, places)
-    starts, ends = np.array(places, np.intp).reshape(-1, 2).T
-    row_starts, row_ends = line_places(sheet, found)
-    around = [(text[max(0, start - 4) : start].strip(), text[end : end + 4].strip()) for start, end in places]
+    starts, ends = np.array(places, np.int64).reshape(-1, 2).T
+    lines, row_starts, row_ends = line_places(sheet, starts)
+    percent, marked = np.array([_around(text, *place) for place in places], bool).reshape(-1, 2).T
     columns = {
-        "cents": exponents == -2,
-        "other_decimals": (exponents != 0) & (exponents != -2),
-        "whole": exponents == 0,
+        "cents": with_cents,
+        "other_decimals": ~(whole | np.array(with_cents, bool)),
+        "whole": whole,
         "negative": [value < 0 for value in values],
         "zero": [not value for value in values],
-        "percent": [after.startswith("%") or before.endswith("@") for before, after in around],
-        "money_mark": [_marked(before, after) for before, after in around],
+        "percent": percent,
+        "money_mark": marked,
         "alone": (starts - row_starts < 4) & (row_ends - ends < 4),
         "last_on_line": np.append(starts[1:], len(text))[: len(read)] >= row_ends,
         "repeated": [times[value] > 1 for value in values],
-        "sum_of_near": [index in sums for index in range(len(read))],
-        "difference_of_next": [index in differences for index in range(len(read))],
         "second_reading": np.diff(starts, prepend=-1) == 0,
-        "long_digits": [end - start > 8 and len(_DIGIT.findall(text, start, end)) > 8 for start, end in places],
-        "inside_longer": [place in inner for place in places],
+        "long_digits": sheet.tally.digits[ends] - sheet.tally.digits[starts] > 8,
+        "inside_longer": _inside(sheet, starts, ends),
     }
-    return Found.of(found, columns, AMOUNT_TRAITS)
+    columns |= dict(zip(("sum_of_near", "difference_of_next"), _arithmetic(cents), strict=True))
+    numbers = zip(places, values, lines.tolist(), strict=True)
+    return Found.of([Candidate(*place, value, line) for place, value, line in numbers], columns, AMOUNT_TRAITS)
+
+
+def _around(text: str, start: int, end: int) -> tuple[bool, bool]:
+    """Say whether a number is a percentage, and whether a currency stands beside it."""
+    before, after = text[max(0, start - 4) : start].strip(), text[end : end + 4].strip()
+    return after.startswith("%") or before.endswith("@"), _marked(before, after)
 
 
 def _marked(before: str, after: str) -> bool:
-    left = before.rsplit(maxsplit=1)[-1] if before else ""
-    right = after.split(maxsplit=1)[0] if after else ""
-    if left and (left[-1] in _SIGNS or marks_money(left)):
+    left, right = before[-1:], after[:1]
+    if left in _SIGNS or right in _SIGNS:
         return True
-    return bool(right) and (right[0] in _SIGNS or marks_money(right))
+    # A currency ends with a letter, a sign or a point, and begins with a letter or a sign.
+    beside = (
+        "" if left.isdecimal() or left in _NO_MARKS else before.rsplit(maxsplit=1)[-1],
+        "" if right.isdecimal() or right in _NO_MARKS else after.split(maxsplit=1)[0],
+    )
+    return any(word and marks_money(word) for word in beside)
 
 
-def _inside(text: str, places: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return the places that lie in a longer number: "535,20" in "33 535,20"."""
-    spaced = [place for place in places if _BLANK.search(text[slice(*place)].strip("- ()"))]
-    inner = set()
-    for start, end in spaced:
-        inner |= {one for one in places if start <= one[0] and one[1] <= end and one != (start, end)}
+def _inside(sheet: Sheet, starts: Numbers, ends: Numbers) -> npt.NDArray[np.bool_]:
+    """Say which places lie in a longer number: "535,20" in "33 535,20"."""
+    inner = np.zeros(len(starts), bool)
+    gaps = np.flatnonzero(sheet.tally.blanks[ends] != sheet.tally.blanks[starts])
+    for start, end in zip(starts[gaps].tolist(), ends[gaps].tolist(), strict=True):
+        if _BLANK.search(sheet.text[start:end].strip("- ()")):
+            inner |= (starts >= start) & (ends <= end) & ((starts != start) | (ends != end))
     return inner
 
 
-def _arithmetic(cents: Sequence[int | None]) -> tuple[set[int], set[int]]:
-    """Return who is the sum of two numbers printed close by, and who is what the next two leave (cash and change)."""
+def _arithmetic(cents: Sequence[int | None]) -> tuple[list[bool], list[bool]]:
+    """Tell who is the sum of two numbers printed close by, and who is what the next two leave (cash and change)."""
     known = [(index, value) for index, value in enumerate(cents) if value is not None and value >= 0]
-    sums, differences = set(), set()
+    numbers = [value for _, value in known]
+    sums, differences = [False] * len(cents), [False] * len(cents)
     for position, (index, value) in enumerate(known):
         if not value:
             continue
-        near = [one for _, one in known[max(0, position - 5) : position + 6] if 0 < one < value]
-        if any(value - one in near and value != 2 * one for one in near):
-            sums.add(index)
-        following = [one for _, one in known[position + 1 : position + 5]]
-        pairs = pairwise(following)
-        if any(cash - change == value and change for cash, change in pairs):
-            differences.add(index)
+        near = [one for one in numbers[max(0, position - 5) : position + 6] if 0 < one < value]
+        sums[index] = any(value - one in near and value != 2 * one for one in near)
+        following = numbers[position + 1 : position + 5]
+        differences[index] = any(cash - change == value and change for cash, change in pairwise(following))
     return sums, differences
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from slmbatch.heads.fields.candidates import Candidate, Found
-from slmbatch.heads.fields.rows import Row, Rows, read_row
+from slmbatch.heads.fields.rows import KNOWN_TEXTS, Row, Rows, packed, packed_row, read_row, unpacked
 from slmbatch.heads.fields.sheet import Sheet
 
 PARTY_LINES, LONGEST_NAME = 120, 120  # lines of the beginning, and characters
@@ -39,47 +40,60 @@ _PERSON = re.compile(r"^(?:herrn?|frau|mr|mrs|ms|m\.|mme|sr|sra|sig|dhr|mevr)\b"
 
 
 class _Name(NamedTuple):
-    """A candidate, whether it spans two lines, is a part of one, or lost a label before it or a number after it."""
+    """What a text is as a name: where that begins and ends in it, its value, and `_TOLD` and its row, packed."""
 
-    candidate: Candidate
-    two: bool
-    part: bool
-    named: bool
-    tail: bool
+    start: int
+    end: int
+    value: str
+    two: bool  # lines
+    told: bytes
+
+
+_TOLD = ("all_capitals", "words", "after_name_label", "person", "registration_after", "ends_oddly", "starts_with_sign")
+_COLUMNS = {name: place for place, name in enumerate((*_TOLD, *(f"own_{name}" for name in Row._fields)))}
 
 
 def find_parties(sheet: Sheet) -> Found:
     """Return lines, and pairs of lines, as names; a registration number or a label at an end is left out."""
     texts = [sheet.line_text(number) for number in range(min(len(sheet.lines), PARTY_LINES))]
     rows = [read_row(text) for text in texts]
-    found: list[_Name] = []
-    known: list[tuple[int, int]] = []
+    found: dict[tuple[int, int], tuple[Candidate, _Name, bool]] = {}
     for number, text in enumerate(texts):
-        if not rows[number].alpha:
-            continue
-        for start, end, part in _spans(sheet, rows, number, text):
-            name = _name(sheet, (start, end), number, part=part)
-            if name is not None and (name.candidate.start, name.candidate.end) not in known[-4:]:
-                known.append((name.candidate.start, name.candidate.end))
-                found.append(name)
-    times = Counter(text.casefold() for text in texts)
-    columns = _traits(found, rows) | {
-        "repeated": [times[texts[name.candidate.line].casefold()] > 1 for name in found],
-    }
-    return Found.of([name.candidate for name in found], columns, PARTY_TRAITS)
+        if rows[number].alpha:
+            start = sheet.lines[number].start
+            for name, part in _names(sheet, rows, number, text):
+                place = start + name.start, start + name.end
+                found.setdefault(place, (Candidate(*place, name.value, number), name, part))
+    candidates, names, parts = zip(*found.values(), strict=True) if found else ((), (), ())
+    times = Counter(map(str.casefold, texts))
+    repeated = np.array([times[text.casefold()] > 1 for text in texts], bool)
+    columns = _traits(sheet, candidates, names, Rows(texts))
+    lines = np.array([one.line for one in candidates], np.intp)
+    return Found.of(candidates, columns | {"part_of_line": parts, "repeated": repeated[lines]}, PARTY_TRAITS)
 
 
-def _spans(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterator[tuple[int, int, bool]]:
+def _names(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterator[tuple[_Name, bool]]:
     """Yield the line, the line with the next one, and the parts of the line; whether each is only a part."""
-    start = sheet.lines[number].start
-    yield start, start + len(text), False
+    whole = read_name(text)
+    if whole is not None:
+        yield whole, False
     if number + 1 < len(rows) and len(text) < 60 and _goes_on(rows[number + 1]):
-        yield start, sheet.lines[number + 1].end, False
-    if "   " in text:
-        yield from ((start + one.start(), start + one.end(), True) for one in _WIDE.finditer(text))
+        both = read_name(sheet.text[sheet.lines[number].start : sheet.lines[number + 1].end])
+        if both is not None:
+            yield both, False
+    for part in _parts(text):
+        yield part, True
+
+
+@lru_cache(maxsize=KNOWN_TEXTS)
+def _parts(text: str) -> tuple[_Name, ...]:
+    """Return the names that are parts of a line: between wide gaps, and up to the first comma or dash."""
+    places = [one.span() for one in _WIDE.finditer(text)] if "   " in text else []
     head = _HEAD.match(text) if _BREAK.search(text) else None
     if head:
-        yield start, start + head.end(), True
+        places.append(head.span())
+    names = ((start, read_name(text[start:end])) for start, end in places)
+    return tuple(name._replace(start=at + name.start, end=at + name.end) for at, name in names if name is not None)
 
 
 def _goes_on(row: Row) -> bool:
@@ -87,63 +101,66 @@ def _goes_on(row: Row) -> bool:
     return row.alpha and not (row.contact or row.document or row.postcode or row.registration or row.bracketed)
 
 
-def _name(sheet: Sheet, span: tuple[int, int], number: int, *, part: bool) -> _Name | None:
-    first, last = span
-    raw = sheet.text[first:last]
+@lru_cache(maxsize=KNOWN_TEXTS)
+def read_name(raw: str) -> _Name | None:
+    """Tell what a text is as a name, None when it can't be one."""
+    first, last = 0, len(raw)
     named = _NAME_LABEL.match(raw) if ":" in raw else None
     if named:
-        first += named.end()
-        raw = sheet.text[first:last]
-    tail = _TRAILING.search(raw) if ("(" in raw or "-" in raw) and _DIGIT.search(raw) else None
+        first = named.end()
+    tail = _TRAILING.search(raw, first) if ("(" in raw or "-" in raw) and _DIGIT.search(raw) else None
     if tail:
-        last = first + tail.start()
-        raw = sheet.text[first:last]
-    if len(raw) > LONGEST_NAME or _LETTER.search(raw) is None:
+        last = tail.start()
+    text = raw[first:last]
+    if len(text) > LONGEST_NAME or _LETTER.search(text) is None:
         return None
-    candidate = Candidate(first, last, " ".join(raw.split()), number)
-    return _Name(candidate, "\n" in raw, part, named is not None, tail is not None)
+    value = " ".join(text.split())
+    two = "\n" in text
+    told = (
+        value.isupper(), value.count(" ") + 1, named is not None, _PERSON.match(value) is not None, tail is not None,
+        not (value[-1].isalnum() or value[-1] in ".)"), not value[0].isalnum(),
+    )  # fmt: skip
+    return _Name(first, last, value, two, packed(told) + packed_row(value if two or tail else raw))
 
 
-def _traits(names: Sequence[_Name], lines: Sequence[Row]) -> dict[str, npt.ArrayLike]:
-    """Return PARTY_TRAITS of the names but `repeated`; the rows are those of the lines."""
-    values = [str(name.candidate.value) for name in names]
+def _traits(
+    sheet: Sheet, candidates: Sequence[Candidate], names: Sequence[_Name], rows: Rows
+) -> dict[str, npt.ArrayLike]:
+    """Return PARTY_TRAITS of the names but `part_of_line` and `repeated`; the rows are those of the lines."""
+    table = unpacked([name.told for name in names], len(_COLUMNS))
+    own = {name: table[:, place] for name, place in _COLUMNS.items()}
     two = np.array([name.two for name in names], bool)
-    number = np.array([name.candidate.line for name in names], np.intp)
-    counts = np.array([value.count(" ") + 1 for value in values], np.intp)
-    rows = Rows(lines)
-    other = [index for index, name in enumerate(names) if name.part or name.tail or name.two]
-    own = rows.taken(number, {index: read_row(values[index]) for index in other})
-    own_form = own["form"]
+    number = np.array([one.line for one in candidates], np.intp)
+    own_form, counts = own["own_form"], own["words"]
     next_1, next_2 = number + 1 + two, number + 2 + two
     completed = two & (rows["form"][number + 1] > rows["form"][number])
-    columns: dict[str, npt.ArrayLike] = {f"line_{line}": number == line for line in range(4)}
-    for name in ("contact", "street", "postcode"):
-        columns[name] = own[name]
     address = rows["street"] | rows["postcode"]
+    columns: dict[str, npt.ArrayLike] = {f"line_{line}": number == line for line in range(4)}
+    columns |= {name: own[f"own_{name}"] for name in ("contact", "street", "postcode")}
     return columns | {
+        **{name: own[name] for name in _TOLD},
         "company_form": own_form,
-        "all_capitals": [value.isupper() for value in values],
         "line_4_to_6": (number >= 4) & (number <= 6),
         "later": number > 6,
-        "digits": [len(_DIGIT.findall(value)) / len(value) if _DIGIT.search(value) else 0 for value in values],
+        "digits": _share_of_digits(sheet, candidates),
         "one_word": counts == 1,
         "two_to_six_words": (counts >= 2) & (counts <= 6),
         "many_words": counts > 8,
         "two_lines": two,
         "address_next": address[next_1],
         "address_in_two": address[next_2],
-        "after_name_label": [name.named for name in names],
         "registration_next": rows["registration"][next_1],
-        "document_word": own["document"],
-        "part_of_line": [name.part for name in names],
-        "ends_oddly": [not (value[-1].isalnum() or value[-1] in ".)") for value in values],
+        "document_word": own["own_document"],
         "form_cut_off": (own_form == 0) & ~two & (rows["form_first"][next_1] > 0),
-        "person": [_PERSON.match(value) is not None for value in values],
-        "registration_after": [name.tail for name in names],
         "above_has_form": rows["form"][number - 1],
         "completed": completed & (rows["words"][number + 1] <= 4),
         "completed_long": completed & (rows["words"][number + 1] > 4),
-        "starts_with_form": own["form_first"],
-        "starts_with_sign": [not value[0].isalnum() for value in values],
-        "only_document_words": own["document_only"],
+        "starts_with_form": own["own_form_first"],
+        "only_document_words": own["own_document_only"],
     }
+
+
+def _share_of_digits(sheet: Sheet, candidates: Sequence[Candidate]) -> npt.ArrayLike:
+    starts, ends = np.array([(one.start, one.end) for one in candidates], np.intp).reshape(-1, 2).T
+    sizes = np.array([len(str(one.value)) for one in candidates], np.intp)
+    return (sheet.tally.digits[ends] - sheet.tally.digits[starts]) / sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,8 @@ from slmbatch.heads.fields.candidates import (
     find_rests,
     find_vats,
 )
-from slmbatch.heads.fields.context import Surroundings, words_around
-from slmbatch.heads.fields.features import OWN, TRAITS, Matrix, Shared, features
+from slmbatch.heads.fields.context import Surroundings, Where, words_around
+from slmbatch.heads.fields.features import OWN, TRAITS, Matrix, Shared, Wanted, features
 from slmbatch.heads.fields.labels import Label, Labels
 from slmbatch.heads.fields.money import find_amounts, find_currencies
 from slmbatch.heads.fields.parties import find_parties
@@ -29,6 +30,7 @@ from slmbatch.tasks.hints import Hint, HintKind
 from slmbatch.tasks.schema import Field, Schema
 from slmbatch.types import Document
 
+_Key: TypeAlias = tuple[HintKind, int]
 _MOST_LEAVES = 62  # bits of an int64
 _FINDERS = {
     HintKind.AMOUNT: find_amounts,
@@ -84,25 +86,45 @@ class Reader:
         sheet = Sheet(document)
         printed = sheet.words
         labels = self._labels.find(sheet, printed)
-        finder = _Finder(sheet, day_first=self.day_first)
-        surroundings = Surroundings(sheet, labels)
-        views: dict[str, View] = {}
-        shared: dict[HintKind, tuple[Shared, Sequence[Sequence[str]]]] = {}
-        for position, target in enumerate(self.targets):
-            kind = target.hint.kind
-            if kind not in shared or kind is HintKind.TEXT:
-                found = finder.find(kind, labels, position)
-                around: Sequence[Sequence[str]] = [()] * len(found.candidates)
-                if own:
-                    around = [words_around(sheet, one, printed) for one in found.candidates]
-                context = surroundings.context(found.candidates)
-                shared[kind] = Shared.of(found, context, len(sheet.lines) if own else None), around
-            common, near_words = shared[kind]
-            if common.candidates:
-                rows, none = features(common, position, target.hint.pick)
-                near = rows[:, len(TRAITS[kind]) + OWN] == 0
-                views[target.path] = View(common.candidates, rows, none, near, common.values, near_words)
+        founds = self._found(_Finder(sheet, day_first=self.day_first), labels)
+        where = Where.of([found.candidates for found in founds.values()])
+        inside = sheet.on_one_page(where.starts, where.ends)
+        if not inside.all():
+            founds = {key: found.where(inside[where.kinds == at]) for at, (key, found) in enumerate(founds.items())}
+            where = Where(*(places[inside] for places in where))
+        context = Surroundings(sheet, labels).context(where)
+        shared, around = {}, {}
+        first = 0
+        for key, found in founds.items():
+            shared[key] = Shared.of(found, first, len(sheet.lines) if own else None)
+            around[key] = [words_around(sheet, one, printed) if own else () for one in found.candidates]
+            first += len(found.candidates)
+        wanted = [
+            Wanted(leaf, target.hint.pick, shared[_key(leaf, target)])
+            for leaf, target in enumerate(self.targets)
+            if shared[_key(leaf, target)].candidates
+        ]
+        views = {}
+        for one, (rows, none) in zip(wanted, features(wanted, context), strict=True):
+            target, common = self.targets[one.leaf], one.shared
+            near = rows[:, len(TRAITS[target.hint.kind]) + OWN] == 0
+            words = around[_key(one.leaf, target)]
+            views[target.path] = View(common.candidates, rows, none, near, common.values, words)
         return sheet, views
+
+    def _found(self, finder: _Finder, labels: Sequence[Label]) -> dict[_Key, Found]:
+        """Find the candidates of every kind once, those of texts for each leaf."""
+        founds: dict[_Key, Found] = {}
+        for leaf, target in enumerate(self.targets):
+            key = _key(leaf, target)
+            if key not in founds:
+                founds[key] = finder.find(target.hint.kind, labels, leaf)
+        return founds
+
+
+def _key(leaf: int, target: Target) -> _Key:
+    """Return what leaves with the same candidates have in common."""
+    return target.hint.kind, leaf if target.hint.kind is HintKind.TEXT else -1
 
 
 class _Finder:
@@ -123,17 +145,10 @@ class _Finder:
         return find_ibans(self._sheet)
 
     def find(self, kind: HintKind, labels: Sequence[Label], leaf: int) -> Found:
-        """Return the candidates of a kind that lie in one page; texts follow the labels of one leaf."""
-        found = self._all(kind, [one.end for one in labels if one.owners >> leaf & 1])
-        if not self._sheet.paged:
-            return found
-        inside = [self._sheet.on_one_page(one.start, one.end) for one in found.candidates]
-        return found if all(inside) else found.where(inside)
-
-    def _all(self, kind: HintKind, own: Sequence[int]) -> Found:
+        """Return the candidates of a kind; texts follow the labels of one leaf."""
         match kind:
             case HintKind.TEXT:
-                return find_rests(self._sheet, own)
+                return find_rests(self._sheet, [one.end for one in labels if one.owners >> leaf & 1])
             case HintKind.DATE:
                 return self.days
             case HintKind.IDENTIFIER:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from copy import copy
-from functools import lru_cache
-from itertools import chain
+import struct
+from collections.abc import Sequence
+from functools import lru_cache, reduce
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ jalan jln jl lorong lot no persiaran lebuh lebuhraya taman tmn street st road rd
 place via viale piazza calle avenida plaza block blk unit level floor batu kampung square drive highway
 """
 STREETS = frozenset(_STREETS_WORDS.split())
-_STREET_END = re.compile(r"(?:strasse|straße|str|straat|weg|platz|allee|gasse|laan|ring|ufer|plein)(?![^\W_])")
+_STREET_ENDS = ("strasse", "straße", "str", "straat", "weg", "platz", "allee", "gasse", "laan", "ring", "ufer", "plein")
 _CONTACTS_WORDS = """
 tel telefon telephone telefax phone fax mobil mobile hp email mail www http https iban bic web com teléfono
 """
@@ -39,19 +39,26 @@ selangor johor lumpur penang pinang perak melaka sembilan kedah pahang sabah sar
 france españa spain italia italy nederland netherlands belgien belgium austria österreich schweiz uk usa singapore
 """
 PLACES = frozenset(_PLACES_WORDS.split())
-Numbers = npt.NDArray[np.intp]
+_STREET, _CONTACT, _DOCUMENT, _PLACE, _FORM, _FIRST_FORM = (1 << bit for bit in range(6))
+_LISTS = {
+    _STREET: STREETS, _CONTACT: CONTACTS, _DOCUMENT: DOCUMENTS, _PLACE: PLACES, _FORM: FORMS, _FIRST_FORM: {"co"}
+}  # fmt: skip
+_KINDS = {word: sum(bit for bit, words in _LISTS.items() if word in words) for word in set().union(*_LISTS.values())}
+Numbers = npt.NDArray[np.int64]
+KNOWN_TEXTS = 4096  # that are kept: documents of one sender have most of their lines in common
 _BEYOND = 4  # rows of nothing after the last
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+")
 _POSTCODE = re.compile(
     r"(?<![\w.,/-])(?:[A-Z]{1,3}-?)?[0-9]{4,5}(?![\w./-])|(?<!\w)[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}"
 )
+_POSTCODE_LIKE = re.compile(r"[0-9](?:[0-9]{3}|[A-Z]{2})")  # what every postcode has, and few lines have
 _TELEPHONE = re.compile(r"[0-9]{2,3}-[0-9]{6,}")
 _REGISTRATION = re.compile(r"\(?(?:co\.?\s*(?:reg|no)|reg|roc|company|br)?[ .:no#]*[0-9]{4,}[ -]*[a-z](?!\w)")
 
 
 class Row(NamedTuple):
-    """What one line is made of: a tuple, so that many make a matrix.
+    """What one line is made of.
 
     `document` says that it has a word which invoices and receipts print beside values.
     """
@@ -78,44 +85,66 @@ class Row(NamedTuple):
 _COLUMNS = {name: index for index, name in enumerate(Row._fields)}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16 * KNOWN_TEXTS)
+def _word_kinds(word: str) -> int:
+    """Return which lists a word in lower case is in, as bits."""
+    kinds = _KINDS.get(word, 0)
+    return kinds | _STREET if word.endswith(_STREET_ENDS) else kinds
+
+
+@lru_cache(maxsize=KNOWN_TEXTS)
 def read_row(text: str) -> Row:
     """Tell what a line without blanks around it is made of."""
     lower = text.lower()
-    words = _WORD.findall(lower)
-    known = frozenset(words)
-    bare = _WORD.findall(lower.replace(".", "").replace("/", "")) if "." in lower or "/" in lower else words
-    numeric = _DIGIT.search(text) is not None
+    kinds = list(map(_word_kinds, _WORD.findall(lower)))
+    some = reduce(or_, kinds, 0)
+    bare = kinds
+    if "." in lower or "/" in lower:  # as in "S.p.A." and "A/S"
+        bare = list(map(_word_kinds, _WORD.findall(lower.replace(".", "").replace("/", ""))))
+    digits = len(_DIGIT.findall(text))
     return Row(
-        alpha=any(map(str.isalpha, text)),
-        street=not known.isdisjoint(STREETS) or _STREET_END.search(lower) is not None,
-        number=text[:1].isdigit() or text[:2] in {"NO", "LO"},
-        comma="," in text,
-        postcode=numeric and _POSTCODE.search(text) is not None,
-        place=bool(words) and words[-1] in PLACES,
-        contact=not known.isdisjoint(CONTACTS) or "@" in text or (numeric and _TELEPHONE.search(text) is not None),
-        document=not known.isdisjoint(DOCUMENTS),
-        document_only=bool(known) and known <= DOCUMENTS,
-        words=len(words),
-        form=not FORMS.isdisjoint(bare),
-        form_first=bool(bare) and (bare[0] in FORMS or bare[0] == "co"),
-        registration=numeric and _REGISTRATION.match(lower) is not None,
-        bracketed=text.startswith("("),
-        digits=numeric and len(_DIGIT.findall(text)) * 2 > len(text),
-        ends_with_comma=text.endswith(","),
-        ends_with_stop=text.endswith("."),
+        any(map(str.isalpha, text)),
+        some & _STREET > 0,
+        text[:1].isdigit() or text[:2] in {"NO", "LO"},
+        "," in text,
+        digits > 1 and _POSTCODE_LIKE.search(text) is not None and _POSTCODE.search(text) is not None,
+        bool(kinds) and kinds[-1] & _PLACE > 0,
+        some & _CONTACT > 0 or "@" in text or (digits > 7 and _TELEPHONE.search(text) is not None),
+        some & _DOCUMENT > 0,
+        some & _DOCUMENT > 0 and all(one & _DOCUMENT for one in kinds),
+        len(kinds),
+        reduce(or_, bare, 0) & _FORM > 0,
+        bool(bare) and bare[0] & (_FORM | _FIRST_FORM) > 0,
+        digits > 3 and _REGISTRATION.match(lower) is not None,
+        text.startswith("("),
+        digits * 2 > len(text),
+        text.endswith(","),
+        text.endswith("."),
     )
 
 
-NOTHING = read_row("")
+@lru_cache(maxsize=KNOWN_TEXTS)
+def packed_row(text: str) -> bytes:
+    """Return what `read_row` does, packed."""
+    return packed(read_row(text))
+
+
+def packed(row: Sequence[int]) -> bytes:
+    """Return numbers as bytes, which many make a table of in no time."""
+    return struct.pack(f"{len(row)}q", *row)
+
+
+def unpacked(rows: Sequence[bytes], columns: int) -> Numbers:
+    """Return packed rows as a table."""
+    return np.frombuffer(b"".join(rows), np.int64).reshape(-1, columns)
 
 
 class Rows:
-    """Many rows as columns by name."""
+    """The rows of many lines as columns by name."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        """Take the rows; what is before the first or after the last is NOTHING."""
-        self._table = _table([*rows, *[NOTHING] * _BEYOND])
+    def __init__(self, texts: Sequence[str]) -> None:
+        """Take the lines; what is before the first or after the last is nothing."""
+        self._table = unpacked([*map(packed_row, texts), *[packed_row("")] * _BEYOND], len(Row._fields))
 
     def __getitem__(self, name: str) -> Numbers:
         """Return one column."""
@@ -124,15 +153,3 @@ class Rows:
     def counts(self, name: str) -> Numbers:
         """Return, for each place, how many rows before it have something."""
         return np.append(0, np.cumsum(self[name]))
-
-    def taken(self, places: Numbers, others: Mapping[int, Row]) -> Rows:
-        """Return the rows at some places, a few of them exchanged for others."""
-        taken = copy(self)
-        taken._table = self._table[places]
-        if others:
-            taken._table[list(others)] = _table(list(others.values()))
-        return taken
-
-
-def _table(rows: Sequence[Row]) -> Numbers:
-    return np.fromiter(chain.from_iterable(rows), np.intp, len(rows) * len(_COLUMNS)).reshape(len(rows), -1)

@@ -7,6 +7,7 @@ weights haven't seen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,9 @@ class Scorer:
         scores = rows @ self.weights
         if self.words:
             scores = scores + [sum(self.words.get(word, 0.0) for word in words) for words in around]
-        return np.append(scores, none @ self.none)
+        logits = np.empty(len(scores) + 1)
+        logits[:-1], logits[-1] = scores, none @ self.none
+        return logits
 
     def confidence(self, probability: float, *, adds_up: bool, labelled: bool) -> float:
         """Return the calibrated probability that a chosen candidate is right."""
@@ -46,7 +49,7 @@ class Scorer:
 
     def sure(self, row: Matrix) -> float:
         """Return the confidence of one row of CALIBRATION_FEATURES."""
-        return float(1 / (1 + np.exp(-min(max(float(row @ self.calibration), -30.0), 30.0))))
+        return 1 / (1 + math.exp(-min(max(float(row @ self.calibration), -30.0), 30.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def probabilities(logits: Matrix) -> Matrix:
 def calibration_row(probability: float, *, adds_up: bool, labelled: bool) -> Matrix:
     """Return CALIBRATION_FEATURES for one chosen candidate."""
     inside = min(max(probability, 1e-9), 1 - 1e-9)
-    logit = min(max(float(np.log(inside / (1 - inside))), -_LIMIT), _LIMIT)
+    logit = min(max(math.log(inside / (1 - inside)), -_LIMIT), _LIMIT)
     return np.array([1.0, logit, float(adds_up), float(labelled)])
 
 

@@ -7,22 +7,25 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from slmbatch.checks.grounding import located
+from slmbatch.heads.fields.characters import Numbers, Tally
 from slmbatch.types import Document, Grounded, Grounding
 
 MAX_CHARS = 40_000  # of the beginning; header fields and totals of longer documents aren't looked for further on
 WORD = re.compile(r"[^\W\d_]+|[#№]")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line that isn't blank. `start` and `end` leave out the blanks around it; `left` is where the line begins."""
 
     start: int
     end: int
     left: int
-    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,7 @@ class Words:
     """The words of a text in order, folded (lower case, no accents), and where each starts and ends."""
 
     texts: list[str]
-    starts: list[int]
-    ends: list[int]
+    spans: list[tuple[int, int]]
 
 
 class Sheet:
@@ -57,26 +59,49 @@ class Sheet:
     def words(self) -> Words:
         """Cut the text into words."""
         spans = [found.span() for found in WORD.finditer(self.text)]
-        texts = [folded(self.text[start:end]) for start, end in spans]
-        return Words(texts, [start for start, _ in spans], [end for _, end in spans])
+        lower = self.text.lower()
+        if len(lower) != len(self.text):  # a rare letter has two in lower case
+            return Words([folded(self.text[start:end]) for start, end in spans], spans)
+        texts = [lower[start:end] for start, end in spans]
+        return Words(texts if lower.isascii() else [one if one.isascii() else folded(one) for one in texts], spans)
+
+    @cached_property
+    def tally(self) -> Tally:
+        """Count the text's characters."""
+        return Tally.of(self.text)
+
+    @cached_property
+    def line_starts(self) -> Numbers:
+        """Return where each line starts."""
+        return np.array([line.start for line in self.lines], np.int64)
+
+    @cached_property
+    def line_ends(self) -> Numbers:
+        """Return where each line ends."""
+        return np.array([line.end for line in self.lines], np.int64)
+
+    @cached_property
+    def line_lefts(self) -> Numbers:
+        """Return where each line begins with its blanks."""
+        return np.array(self._line_starts, np.int64)
 
     def line_at(self, place: int) -> int:
         """Return the number of the line that holds a place, the first one for a place before it."""
         return max(bisect_right(self._line_starts, place) - 1, 0)
+
+    def lines_at(self, places: Numbers) -> Numbers:
+        """Return what `line_at` does of many places."""
+        return np.maximum(np.searchsorted(self.line_lefts, places, "right") - 1, 0)
 
     def line_text(self, number: int) -> str:
         """Return a line without the blanks around it."""
         line = self.lines[number]
         return self.text[line.start : line.end]
 
-    @property
-    def paged(self) -> bool:
-        """Say whether there are several pages."""
-        return len(self._starts) > 1
-
-    def on_one_page(self, start: int, end: int) -> bool:
-        """Say whether a place lies in one page."""
-        return bisect_right(self._starts, start) == bisect_right(self._starts, end - 1)
+    def on_one_page(self, starts: Numbers, ends: Numbers) -> npt.NDArray[np.bool_]:
+        """Say of each place whether it lies in one page."""
+        first, last = (np.searchsorted(self._starts, places, "right") for places in (starts, ends - 1))
+        return np.asarray(first == last)
 
     def grounding(self, start: int, end: int) -> Grounding:
         """Turn a place in the whole text into one in its page."""
@@ -86,14 +111,12 @@ class Sheet:
 
     def _cut(self) -> list[Line]:
         lines = []
-        at = page = 0
+        at = 0
         for row in self.text.split("\n"):
-            if page + 1 < len(self._starts) and at >= self._starts[page + 1]:
-                page = bisect_right(self._starts, at) - 1
             bare = row.strip()
             if bare:
                 start = at + len(row) - len(row.lstrip())
-                lines.append(Line(start, start + len(bare), at, page))
+                lines.append(Line(start, start + len(bare), at))
             at += len(row) + 1
         return lines
 

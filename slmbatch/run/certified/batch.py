@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,15 +67,18 @@ def read_batch(path: Path) -> Batch:
     table = pq.read_table(path)
     pool = np.flatnonzero(table["usable"].to_numpy())
     usable = table.take(pa.array(pool))
-    numbers, ids = usable["number"].to_pylist(), usable["id"].to_pylist()
     scores = usable["score"].to_numpy()  # null becomes NaN
     return Batch(
         keys=np.array(table["key"].to_pylist(), dtype="S16"),
         pool=pool,
-        frozen=Frozen(_told_apart(numbers, ids), scores, usable["answer"].to_pylist()),
+        frozen=Frozen(_named(usable), scores, usable["answer"].to_pylist()),
     )
 
 
-def _told_apart(numbers: Sequence[int], ids: Sequence[str]) -> list[str]:
-    """Name rows by place and id, since ids of tables may come twice."""
-    return [f"{number}: {one}" for number, one in zip(numbers, ids, strict=True)]
+def _named(table: pa.Table) -> list[str]:
+    """Name rows by place, id and content.
+
+    Ids of tables may come twice; and a batch with the ids of another one must not draw the same places again.
+    """
+    columns = (table[name].to_pylist() for name in ("number", "id", "key"))
+    return [f"{number}: {one} {key.hex()}" for number, one, key in zip(*columns, strict=True)]
