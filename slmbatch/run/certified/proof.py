@@ -95,7 +95,8 @@ def _labels(folder: RunFolder, batch: Batch, schema: Schema | None) -> Iterator[
     agrees = [None if one is None else one == answers[place] for one, place in zip(told, drawn, strict=True)]
     for name, found in (("answer", told), ("agrees", agrees)):
         stated = table[name].to_pylist()
-        wrong = [at for at, (one, other) in enumerate(zip(stated, found, strict=True)) if one != other]
+        pairs = enumerate(zip(stated, found, strict=True))
+        wrong = [at for at, (one, other) in pairs if one is not None and one != other]  # what is missing may come later
         if wrong:
             yield Difference(f"labels: {name} of row {table['id'][wrong[0]]}", stated[wrong[0]], found[wrong[0]])
 

@@ -1,0 +1,41 @@
+"""Certified runs that are gone on with: retries, raised budgets, inputs that change and change back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.harness import LABELS, Asked, Loopback, Reply, Scripted, completion, slmbatch, write_rows
+
+from .test_certified import certificate, paid
+
+
+def troubled(trouble: list[bool]) -> Callable[[Asked], Reply]:
+    """Answer as the loopback server does, but nonsense about some rows as long as there is trouble."""
+
+    def answer(asked: Asked) -> Reply:
+        number = int(asked.text.partition("[row:")[2].partition("]")[0])
+        if trouble and number % 29 == 3:
+            return completion("I would rather not say.")
+        return completion(json.dumps({"label": sorted(LABELS)[number % len(LABELS)]}))
+
+    return answer
+
+
+def test_a_retried_label_stays_missing_in_the_certificate(
+    tmp_path: Path, loopback: Callable[..., Loopback], scripted: Callable[..., Scripted]
+) -> None:
+    trouble = [True]
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), scripted(by=troubled(trouble))
+    tiers = ["--model", cheap.model, "--escalate", top.model]  # free: what was paid for is never asked again
+    run = ["classify", table, "--labels", ",".join(LABELS), "-o", tmp_path / "out", *tiers, "--target", "0.9"]
+    assert slmbatch(*run).code == 0
+    before = certificate(tmp_path / "out")
+    assert before["missing_labels"] > 0
+    trouble.clear()
+    ran = slmbatch(*run, "--retry-failed")
+    assert ran.code == 0, ran.err
+    assert certificate(tmp_path / "out")["error_ranks"] == before["error_ranks"]
+    ran = slmbatch("verify", tmp_path / "out")
+    assert ran.code == 0, ran.out
