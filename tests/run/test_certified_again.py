@@ -39,3 +39,20 @@ def test_a_retried_label_stays_missing_in_the_certificate(
     assert certificate(tmp_path / "out")["error_ranks"] == before["error_ranks"]
     ran = slmbatch("verify", tmp_path / "out")
     assert ran.code == 0, ran.out
+
+
+def test_input_that_changes_back_leaves_the_certificate_true(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), loopback()
+    run = paid(table, tmp_path / "out", cheap, top, "--yes")
+    assert slmbatch(*run).code == 0
+    before = certificate(tmp_path / "out")
+    write_rows(table, range(301))
+    assert slmbatch(*run).code == 2
+    ran = slmbatch("verify", tmp_path / "out")
+    assert ran.code == 0, ran.out
+    write_rows(table, range(300))
+    ran = slmbatch(*run)
+    assert ran.code == 0, ran.err
+    now = certificate(tmp_path / "out")
+    assert {**now, "files": 0} == {**before, "files": 0}
+    assert slmbatch("verify", tmp_path / "out").code == 0

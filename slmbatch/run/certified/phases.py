@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -19,7 +19,8 @@ from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
 from slmbatch.errors import BudgetReached
-from slmbatch.run.certified.batch import Batch, open_batch
+from slmbatch.readers import read
+from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
 from slmbatch.run.certified.labels import LABELS_FILE, labelled_on, read_labels, told_about, write_labels
@@ -28,7 +29,8 @@ from slmbatch.run.certified.proof import keys_of, write_proof
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
 from slmbatch.run.plan import Plan, Promise
-from slmbatch.store.folder import RunFolder, write_durably
+from slmbatch.store.folder import DONE, RunFolder, write_durably
+from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import KeyIndex, part_paths, settled_keys, whole_keys
 from slmbatch.store.rows import sources_of
 from slmbatch.store.tables import build_tables
@@ -86,13 +88,15 @@ class CertifiedRun:
         return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate))
 
     def _answer(self) -> Counts:
-        """Have the tiers below the top one answer everything."""
-        plan, frozen = self._plan, (self._folder.certify / FROZEN_FILE).exists()
-        fresh = plan.choices.overwrite
-        if frozen and not fresh:  # what was frozen isn't answered again
-            plan = replace(plan, choices=replace(plan.choices, retry_failed=False))
+        """Have the tiers below the top one answer everything, unless their answers are frozen already."""
+        plan, folder = self._plan, self._folder
+        if not plan.choices.overwrite and (folder.certify / FROZEN_FILE).exists():
+            open_manifest(folder, plan.settings())
+            rows = read_again(folder, read(plan.found, plan.reading))
+            (folder.root / DONE).unlink(missing_ok=True)
+            return Counts(total=rows, read=rows, done=rows, resumed=rows)
         one = Pass(plan.tiers[:-1], self._answered)
-        return run_pass(plan, self._folder, one, watch=self._watch, clear=fresh)
+        return run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
 
     def _design(self, batch: Batch) -> Design | Refusal:
         """Plan the labels, or take the plan that was made before any was bought."""
