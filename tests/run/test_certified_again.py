@@ -56,3 +56,19 @@ def test_input_that_changes_back_leaves_the_certificate_true(tmp_path: Path, loo
     now = certificate(tmp_path / "out")
     assert {**now, "files": 0} == {**before, "files": 0}
     assert slmbatch("verify", tmp_path / "out").code == 0
+
+
+def test_nothing_is_frozen_while_the_budget_keeps_rows_from_a_cheap_tier(
+    tmp_path: Path, loopback: Callable[..., Loopback]
+) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), loopback()
+    run = paid(table, tmp_path / "out", cheap, top, "--yes", "--price", f"{cheap.model}=1/10")
+    ran = slmbatch(*run, "--max-usd", "0.01")
+    assert ran.code == 4, ran.err
+    assert top.asked().total() == 0
+    ran = slmbatch(*run, "--max-usd", "5")
+    assert ran.code == 0, ran.err
+    assert certificate(tmp_path / "out")["pool"] == 300
+    assert cheap.asked().total() == 300
+    ran = slmbatch("verify", tmp_path / "out")
+    assert ran.code == 0, ran.out

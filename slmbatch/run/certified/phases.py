@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -28,11 +28,11 @@ from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, write_proof
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
-from slmbatch.run.plan import Plan, Promise
-from slmbatch.store.folder import DONE, RunFolder, write_durably
+from slmbatch.run.plan import Plan, Promise, TierPlan
+from slmbatch.store.folder import DONE, RunFolder, Stage, write_durably
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import KeyIndex, part_paths, settled_keys, whole_keys
-from slmbatch.store.rows import sources_of
+from slmbatch.store.rows import keys_in, sources_of
 from slmbatch.store.tables import build_tables
 
 Watch = Callable[[Counts], None] | None
@@ -96,7 +96,11 @@ class CertifiedRun:
             (folder.root / DONE).unlink(missing_ok=True)
             return Counts(total=rows, read=rows, done=rows, resumed=rows)
         one = Pass(plan.tiers[:-1], self._answered)
-        return run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
+        counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
+        left = keys_in(folder.rows).missing(_settled(self._answered))
+        if left:  # frozen without them, they couldn't be asked about any more
+            raise self._budget_reached(one.tiers, f"all but {len(left)} texts")
+        return counts
 
     def _design(self, batch: Batch) -> Design | Refusal:
         """Plan the labels, or take the plan that was made before any was bought."""
@@ -140,26 +144,27 @@ class CertifiedRun:
     def _ask(self, keys: KeyIndex, what: str) -> None:
         """Ask the top tier about these contents, as far as it hasn't been."""
         top = self._plan.tiers[-1]
-        wanted = frozenset(keys.missing(self._topped_keys(without_failed=self._plan.choices.retry_failed)))
+        wanted = frozenset(keys.missing(_settled(self._topped, without_failed=self._plan.choices.retry_failed)))
         if not wanted:
             return
         sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
         one = Pass((top,), self._topped, threshold=0.0, only=wanted, sources=sources)
         run_pass(self._plan, self._folder, one, watch=self._watch)
-        left = keys.missing(self._topped_keys(without_failed=False))
+        left = keys.missing(_settled(self._topped))
         if left:
-            raise BudgetReached(
-                f"The budget of {self._plan.max_usd} USD is reached: {top.name} was asked about all but {len(left)} of "
-                f"{len(keys)} texts ({what}).",
-                "Nothing is lost: the same command with a higher --max-usd goes on.",
-            )
+            raise self._budget_reached(one.tiers, f"all but {len(left)} of {len(keys)} texts ({what})")
 
-    def _topped_keys(self, *, without_failed: bool) -> KeyIndex:
-        index = KeyIndex()
-        for keys in settled_keys(self._topped.parts, without_failed=without_failed):
-            index.add(keys)
-        return index
+    def _budget_reached(self, tiers: Sequence[TierPlan], asked: str) -> BudgetReached:
+        names = " and ".join(tier.name for tier in tiers)
+        return BudgetReached(
+            f"The budget of {self._plan.max_usd} USD is reached: {names} could be asked about {asked}.",
+            "Nothing is lost: the same command with a higher --max-usd goes on.",
+        )
 
     def _provenance(self) -> Provenance:
         *cheap, top = (tier.name for tier in self._plan.tiers)
         return Provenance(self._promise.seed, tuple(cheap), top, labelled_on(self._folder.certify / LABELS_FILE))
+
+
+def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:
+    return KeyIndex.of(*settled_keys(stage.parts, without_failed=without_failed))
