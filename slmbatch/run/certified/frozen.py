@@ -126,4 +126,4 @@ def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:
 def _meaning(value: str, kind: Kind) -> str:
     if kind is Kind.DECIMAL:
         return format(Decimal(value).normalize(), "f")
-    return plain(value) if kind is Kind.TEXT else value
+    return plain(value) or value.strip() if kind is Kind.TEXT else value
