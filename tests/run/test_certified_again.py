@@ -72,3 +72,10 @@ def test_nothing_is_frozen_while_the_budget_keeps_rows_from_a_cheap_tier(
     assert cheap.asked().total() == 300
     ran = slmbatch("verify", tmp_path / "out")
     assert ran.code == 0, ran.out
+
+
+def test_a_pilot_is_no_part_of_a_certified_run(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(10)), loopback(), loopback()
+    ran = slmbatch(*paid(table, tmp_path / "out", cheap, top), "--dry-run", "--pilot", "2")
+    assert (ran.code, "--target" in ran.err) == (2, True), ran.err
+    assert (cheap.asked() + top.asked()).total() == 0
