@@ -74,6 +74,19 @@ def test_nothing_is_frozen_while_the_budget_keeps_rows_from_a_cheap_tier(
     assert ran.code == 0, ran.out
 
 
+def test_only_what_is_left_to_buy_needs_a_yes(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(10)), loopback(), loopback()
+    run = paid(table, tmp_path / "out", cheap, top)
+    ran = slmbatch(*run)  # too few rows for a certificate: all would go to the last tier
+    assert (ran.code, "--yes" in ran.err) == (2, True), ran.err
+    assert top.asked().total() == 0
+    assert slmbatch(*run, "--yes").code == 0
+    assert top.asked().total() == 10
+    ran = slmbatch(*run)
+    assert ran.code == 0, ran.err
+    assert top.asked().total() == 10
+
+
 def test_a_pilot_is_no_part_of_a_certified_run(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
     table, cheap, top = write_rows(tmp_path / "rows.parquet", range(10)), loopback(), loopback()
     ran = slmbatch(*paid(table, tmp_path / "out", cheap, top), "--dry-run", "--pilot", "2")

@@ -48,10 +48,20 @@ class Outcome:
 
 
 class CertifiedRun:
-    """A run in phases. `announce` is told the plan before labels are bought, or why there is none; it may raise."""
+    """A run in phases. `announce` is told the plan before labels are bought, or why there is none.
+
+    `agree` gets a question before the top tier is asked: once, and again when a refusal changes what that costs. Both
+    may raise.
+    """
 
     def __init__(
-        self, plan: Plan, folder: RunFolder, *, watch: Watch, announce: Callable[[Design | Refusal], None]
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        *,
+        watch: Watch,
+        announce: Callable[[Design | Refusal], None],
+        agree: Callable[[str], None],
     ) -> None:
         assert plan.choices.promise is not None
         self._plan = plan
@@ -59,6 +69,8 @@ class CertifiedRun:
         self._folder = folder
         self._watch = watch
         self._announce = announce
+        self._agree = agree
+        self._agreed = False
         self._answered = folder.stage("answers", rows=folder.rows)
         self._topped = folder.stage("top")
         self._kinds = kinds_of(plan.schema)
@@ -83,6 +95,7 @@ class CertifiedRun:
         )
         if refused is not None:
             self._announce(refused)
+            self._agreed = False
             return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=refused))
         certificate = certify(planned, ranking, line, self._provenance())
         return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate))
@@ -147,6 +160,9 @@ class CertifiedRun:
         wanted = frozenset(keys.missing(_settled(self._topped, without_failed=self._plan.choices.retry_failed)))
         if not wanted:
             return
+        if not self._agreed:
+            self._agree(f"Ask {top.name} about {len(wanted):,} texts ({what}), and go on?")
+            self._agreed = True
         sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
         one = Pass((top,), self._topped, threshold=0.0, only=wanted, sources=sources)
         run_pass(self._plan, self._folder, one, watch=self._watch)
