@@ -299,6 +299,9 @@ def test_too_few_rows_go_up_with_the_reason_and_stop_under_strict(
     assert {row["tier"] for row in results(tmp_path / "out")} == {top.model}
     assert not (tmp_path / "out" / "certificate.json").exists()
     assert json.loads((tmp_path / "out" / "report.json").read_text())["certificate"]["refused"] == "too_few_rows"
+    ran = slmbatch("verify", tmp_path / "out")
+    assert (ran.code, ran.out) == (2, "")
+    assert "nor where it was refused: report.json says why" in ran.err
 
 
 def test_a_label_that_never_came_counts_as_an_error(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:

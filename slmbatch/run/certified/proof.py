@@ -46,7 +46,8 @@ def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
     """
     path = folder.root / CERTIFICATE
     if not path.exists():
-        raise RunFolderError(f"{folder.root}: there is no {CERTIFICATE}.", "Make one with --target.")
+        why = "Without --target a run makes none, nor where it was refused: report.json says why under certificate."
+        raise RunFolderError(f"{folder.root}: there is no {CERTIFICATE}.", why)
     text = path.read_bytes()
     certificate = read_certificate(text, name=str(path))
     files = json.loads(text).get("files")
