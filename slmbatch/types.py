@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import struct
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -11,6 +10,7 @@ from hashlib import blake2b
 from typing import TypeAlias
 
 from slmbatch.chat import NO_USAGE, Usage
+from slmbatch.places import Box, Layout
 
 Scalar: TypeAlias = str | int | Decimal | dt.date | bool
 PAGE_BREAK = "\n\n"
@@ -19,56 +19,6 @@ PAGE_BREAK = "\n\n"
 def printable(text: str) -> str:
     """Write bytes that aren't Unicode (of file names, mostly) as escapes, since JSON and Parquet hold Unicode only."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle on a page of `width` and `height`, from the page's top left as it is shown.
-
-    `unit` is "pt" for PDFs (72 to the inch), "px" for images.
-    """
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    width: float
-    height: float
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the words of a page's text stand, a word being what blanks don't divide.
-
-    `places` holds left, top, right and bottom of each word, in 65535ths of `width` and `height`, as
-    16-bit numbers, the lower byte first: 8 bytes a word.
-    `scores` holds how sure the OCR is of each word, in 255ths; it is empty where the text isn't OCR's.
-    """
-
-    width: float
-    height: float
-    unit: str
-    places: bytes
-    scores: bytes = b""
-
-    def box(self, first: int, last: int) -> Box:
-        """Return the box around the words from `first` to `last`."""
-        shares = struct.unpack_from(f"<{4 * (last - first + 1)}H", self.places, 8 * first)
-        across, down = self.width / 65535, self.height / 65535
-        return Box(
-            round(min(shares[0::4]) * across, 2),
-            round(min(shares[1::4]) * down, 2),
-            round(max(shares[2::4]) * across, 2),
-            round(max(shares[3::4]) * down, 2),
-            self.width,
-            self.height,
-            self.unit,
-        )
-
-    def score(self, first: int, last: int) -> float | None:
-        """Return the least OCR score of the words from `first` to `last`."""
-        return round(min(self.scores[first : last + 1]) / 255, 3) if self.scores else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +40,7 @@ class Document:
 
     `source` is the file as the user can find it, `row` the row number in a table (from 0). `problem` is set when
     nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text. `parent`
-    is the id of the mail that it was attached to.
+    is the id of the mail that it was attached to, `xml` the e-invoice that came in the document or beside it.
     """
 
     id: str
@@ -100,6 +50,7 @@ class Document:
     problem: str | None = None
     cut: bool = False
     parent: str | None = None
+    xml: bytes | None = None
 
     @property
     def text(self) -> str:
@@ -121,6 +72,8 @@ class Document:
         for page in self.pages:
             if page.layout is not None:
                 digest.update(b"\0layout\0" + page.layout.places + page.layout.scores)
+        if self.xml is not None:
+            digest.update(b"\0xml\0" + self.xml)
         return digest.digest()
 
 
@@ -146,10 +99,14 @@ class Kind(StrEnum):
 
 
 class Grounded(StrEnum):
-    """Whether a value stands in the document: as written, in another spelling of the same value, or not at all."""
+    """Whether a value stands in the document: as written, in another spelling of the same value, or not at all.
+
+    XML: it was read from the document's XML, wherever else it stands.
+    """
 
     EXACT = "exact"
     NORMALISED = "normalised"
+    XML = "xml"
     NONE = "none"
 
 
@@ -159,6 +116,7 @@ class Grounding:
 
     `box` is around the words it stands in, None where the source has no layout; `ocr` the OCR's score of the least sure
     of them (no probability), None where the text isn't OCR's.
+    `xml_path` leads to the element of the XML that it was read from, by names without namespaces.
     """
 
     found: Grounded
@@ -167,6 +125,7 @@ class Grounding:
     end: int | None = None
     box: Box | None = None
     ocr: float | None = None
+    xml_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,7 @@ def run_verb(task: Task, flags: Flags) -> None:
     )
     if not flags.quiet:
         _warn(plan, config)
-    if flags.pilot and not flags.dry_run:
-        raise UsageError("--pilot belongs to --dry-run.", "Add --dry-run, or leave --pilot out.")
-    if flags.pilot and flags.overwrite:
-        raise UsageError("--pilot goes on with what is in the folder.", "Leave --overwrite out, or --pilot.")
+    _check_pilot(plan, flags)
     if flags.dry_run:
         from slmbatch.cli.estimate import estimate_verb
 
@@ -93,6 +90,17 @@ def run_verb(task: Task, flags: Flags) -> None:
             f"{unsettled} of {summary['rows']} rows were not accepted.",
             f"See status and reason in {plan.choices.out / 'results.parquet'}.",
         )
+
+
+def _check_pilot(plan: Plan, flags: Flags) -> None:
+    if not flags.pilot:
+        return
+    if not flags.dry_run:
+        raise UsageError("--pilot belongs to --dry-run.", "Add --dry-run, or leave --pilot out.")
+    if flags.overwrite:
+        raise UsageError("--pilot goes on with what is in the folder.", "Leave --overwrite out, or --pilot.")
+    if plan.choices.promise:
+        raise UsageError("--pilot is no part of a run with --target.", "Leave it out: such a run says its plan itself.")
 
 
 def _budget_reached(summary: Summary, plan: Plan) -> BudgetReached:

@@ -23,6 +23,8 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, thres
     reasons: list[str] = []
     for tier in tiers:
         attempt = await tier.attempt(document, None if shown is None else attempts[shown])
+        if attempt is None:
+            continue
         attempts.append(attempt)
         if attempt.answer is None:
             reasons.append(f"{attempt.error_kind}: {attempt.error}")
@@ -32,5 +34,7 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, thres
         if reason is None:
             return Result(key, Status.ACCEPTED, tuple(attempts), shown, notes=notes, characters=length)
         reasons.append(reason)
+    if not attempts:
+        reasons = ["no_tier: the document carries no e-invoice, and no tier but embedded-xml is named"]
     status = Status.FAILED if shown is None else Status.REVIEW
     return Result(key, status, tuple(attempts), shown, "; then ".join(reasons), notes, length)

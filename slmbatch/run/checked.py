@@ -11,10 +11,12 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
+from slmbatch.checks.identifiers import iban_doubt, vat_doubt
 from slmbatch.checks.rules import Rule, compile_rule
 from slmbatch.checks.values import parse_value
 from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, measure, told_twice
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Field, Group, Node
 from slmbatch.types import Answer, Grounded, Grounding, Kind, Leaf, Scalar
 
@@ -28,6 +30,8 @@ NAMES = {
     Kind.CURRENCY: "a currency code",
     Kind.TEXT: "a text",
 }
+DOUBTS = {HintKind.IBAN: iban_doubt, HintKind.VAT: vat_doubt}
+INDEX = re.compile(r"\[\d+\]")
 RAW_EXCERPT = 80
 DECIMALS, INTEGER_DIGITS = 9, 29  # what a decimal128(38, 9) column holds
 LARGEST_INTEGER = 2**63 - 1
@@ -51,6 +55,8 @@ class FieldChecks:
     def __init__(self, task: ExtractTask) -> None:
         self._root = task.schema.root
         self._rules = compile_rules(task)
+        hints = {path: field.hint.kind for path, field in task.schema.fields() if field.hint}
+        self._doubts = {path: DOUBTS[kind] for path, kind in hints.items() if kind in DOUBTS}
 
     def answer(self, found: Found, problems: Iterable[str] = ()) -> Answer:
         """Return all fields of the schema in its order, checked; `problems` are known ones of the whole row.
@@ -67,8 +73,15 @@ class FieldChecks:
             score=_row(once, measure),
             confidence=_row(leaves, lambda leaf: leaf.confidence),
             problems=(*noted, *_said(self.broken(leaves))),
-            warnings=_said(_broken(self._rules, leaves, "warning")),
+            warnings=(*self._doubted(leaves), *_said(_broken(self._rules, leaves, "warning"))),
         )
+
+    def _doubted(self, leaves: Sequence[Leaf]) -> Iterator[str]:
+        """Say of which values the check digits are wrong. True documents have such, too: it's a warning."""
+        for leaf in leaves:
+            doubt = self._doubts.get(INDEX.sub("[]", leaf.path)) if leaf.value is not None else None
+            if doubt is not None and (told := doubt(str(leaf.value))):
+                yield f"{leaf.path}: {told}"
 
     def checked(self, leaves: Sequence[Leaf], problems: Iterable[str] = ()) -> Answer:
         """Return the answer that these leaves make: those of a head, which has only values, places and scores.

@@ -15,6 +15,7 @@ from slmbatch.confidence.gate import doubtful
 from slmbatch.heads.fields.agree import letters
 from slmbatch.run.checked import NOT_FOUND, FieldChecks
 from slmbatch.run.fields import FieldReader
+from slmbatch.run.listing import RowCount
 from slmbatch.run.passages import passages
 from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.extract import ExtractTask
@@ -51,6 +52,7 @@ class Fieldwise:
         self._threshold = threshold
         self._checks = FieldChecks(task)
         self._fields = CheckedFields(task)
+        self._rows = RowCount(task)
         self._askable = dict(askable(task.schema))
         self._subtask = lru_cache(COMBINATIONS)(lambda asked: ExtractTask(subset(task.schema, asked)))
         self._reader = lru_cache(COMBINATIONS)(lambda asked, told: FieldReader(self._subtask(asked), told))
@@ -61,11 +63,13 @@ class Fieldwise:
             return None
         leaves = before.answer.leaves
         broken = self._checks.broken(leaves)
-        suspects = {name for rule in broken for name in rule.names}
+        missing = self._rows.missing(leaves, document)
+        suspects = {*missing, *(name for rule in broken for name in rule.names)}
         asked = tuple(path for path in self._askable if self._in_doubt(path, leaves, suspects))
         if not asked or len(asked) == len(self._askable):
             return None
         failed = [*_refuted(leaves, asked), *(f"It must hold: {rule.expression}" for rule in broken)]
+        failed += [f"{path}: {wrong}" for path, wrong in missing.items()]
         text = self._shown(document, leaves, asked)
         return Question(
             self._subtask(asked),
@@ -76,17 +80,22 @@ class Fieldwise:
             parts=text is not None,
         )
 
+    def reader(self, question: Question, capabilities: Capabilities) -> FieldReader:
+        """Return what reads the replies to this question."""
+        return self._reader(question.asked, capabilities)
+
     def read(
         self, question: Question, completion: Completion, document: Document, capabilities: Capabilities
     ) -> Answer | None:
+        """Return the earlier answer with what was asked for replaced, None when the reply can't be used at all."""
+        reply = self.reader(question, capabilities).reply(completion, document)
+        return None if reply is None else self.joined(question, *reply, document)
+
+    def joined(self, question: Question, found: Sequence[Leaf], problems: Sequence[str], document: Document) -> Answer:
         """Return the earlier answer with what was asked for replaced, and all checked anew against the whole document.
 
-        None when the reply can't be used at all.
+        `problems` are known ones of the whole row.
         """
-        reply = self._reader(question.asked, capabilities).reply(completion, document)
-        if reply is None:
-            return None
-        found, problems = reply
         assert question.before.answer is not None
         earlier = {leaf.path: leaf for leaf in question.before.answer.leaves}
         kept = [

@@ -101,14 +101,16 @@ def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Map
 def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, left: int) -> Forecast:
     """Forecast what `left` contents will cost; without a sample by assumptions."""
     dice = np.random.default_rng(SEED)
-    reach: Draws = np.ones(DRAWS)
+    tiers_asked = [tier for tier in plan.tiers if not tier.embedded]
+    answered = survey.with_xml / max(survey.left, 1) if len(tiers_asked) < len(plan.tiers) else 0.0
+    reach: Draws = np.full(DRAWS, 1 - answered)  # e-invoices are counted, not guessed: a refused one is rare
     tiers: list[TierForecast] = []
     bills, times = np.zeros(DRAWS), np.zeros(DRAWS)
     before = len(survey.sample)
     top = np.zeros(DRAWS)
-    for number, tier in enumerate(plan.tiers):
+    for number, tier in enumerate(tiers_asked):
         asked = None if seen is None else seen[tier.name]
-        if number and not blind(plan.tiers[number - 1]):
+        if number and not blind(tiers_asked[number - 1]):
             up, stay = ASSUMED if asked is None else _counted(len(asked.usd), before)
             reach = reach * dice.beta(up, stay, DRAWS)
         rows = dice.binomial(left, np.clip(reach, 0, 1)).astype(float)

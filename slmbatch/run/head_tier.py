@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -50,11 +51,14 @@ class HeadTier:
     def concurrency(self) -> int:
         return BATCHES * BATCH
 
-    async def attempt(self, document: Document, before: Attempt | None = None) -> Attempt:  # noqa: ARG002
+    async def attempt(self, document: Document, before: Attempt | None = None) -> Attempt | None:  # noqa: ARG002
         """Answer one document, and all about it, since that costs next to nothing.
 
-        Raises what loading the head raised, for every document that waited for it.
+        None if it carries no e-invoice for a tier that answers from these. Raises what loading the head raised, for
+        every document that waited for it.
         """
+        if self.plan.embedded and document.xml is None:
+            return None
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((document, future))
         if self._worker is None or self._worker.done():
@@ -116,6 +120,8 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedde
     `embedder` is the sentence model where it's loaded already. Raises ConfigError for a head that doesn't fit the task,
     ModelError for a folder that is no head.
     """
+    if plan.embedded:
+        return _embedded_head(task)
     where = plan.spec.model
     stored = load_head(Path(where).expanduser()) if where else None
     if isinstance(task, ExtractTask):
@@ -123,6 +129,15 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedde
     if plan.spec.engine == "rules":
         raise ConfigError("rules: they find fields, and can't classify.", "Leave --model out, or give head:FOLDER.")
     return _text_head(plan, task, stored, embed=lambda: embedder or sentence_model(plan.settings, download=download))
+
+
+def _embedded_head(task: Task) -> Callable[[], Head]:
+    from slmbatch.heads.embedded_xml import EmbeddedXml
+
+    if not isinstance(task, ExtractTask):
+        raise ConfigError("embedded-xml: it finds fields, and can't classify.", "Leave it out.")
+    head = CheckedHead(EmbeddedXml(task.schema), task)
+    return lambda: head
 
 
 def _text_head(
@@ -173,10 +188,11 @@ class CheckedHead:
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         """Answer, check, and put right what breaks a sum."""
         answers = self._head.answer(documents)
-        return [
-            self._fields.answer(answer.leaves, answer.problems, document)
-            for answer, document in zip(answers, documents, strict=True)
-        ]
+        return [self._checked(answer, document) for answer, document in zip(answers, documents, strict=True)]
+
+    def _checked(self, told: Answer, document: Document) -> Answer:
+        answer = self._fields.answer(told.leaves, told.problems, document)
+        return replace(answer, warnings=(*told.warnings, *answer.warnings))
 
 
 def sentence_model(settings: EngineSettings, *, download: bool) -> Embedder:

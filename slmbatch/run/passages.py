@@ -22,17 +22,18 @@ GAP = "[…]"
 K1 = 1.2  # how soon further mentions of a word add little
 
 
-def passages(text: str, fields: Sequence[tuple[str, Field]], places: Iterable[int]) -> str | None:
+def passages(text: str, fields: Sequence[tuple[str, Field]], places: Iterable[int], *, best: int = BEST) -> str | None:
     """Return the parts of the text, GAP between them; None where all of it should be shown.
 
-    `places` are where doubted values stand. A conclusion (enum, boolean) may rest on any line, so it's shown all.
+    `places` are where doubted values stand, `best` is how many lines are taken for each field. A conclusion (enum,
+    boolean) may rest on any line, so it's shown all.
     """
     lines = text.split("\n")
     if len(text) <= SHORT or any(field.kind in {Kind.ENUM, Kind.BOOLEAN} for _, field in fields):
         return None
     chosen = {*range(TOP), *range(len(lines) - BOTTOM, len(lines))}
     ranked = _Ranking(lines)
-    centres = [number for path, field in fields for number in ranked.best(_terms(path, field))]
+    centres = [number for path, field in fields for number in ranked.best(_terms(path, field))[:best]]
     centres += [text.count("\n", 0, place) for place in places]
     for centre in centres:
         chosen |= set(range(centre - AROUND, centre + AROUND + 1))

@@ -9,6 +9,7 @@ from decimal import Decimal
 from slmbatch.checks.repair import repair
 from slmbatch.checks.rules import Rule
 from slmbatch.run.checked import FieldChecks, compile_rules, rule_values
+from slmbatch.run.listing import RowCount
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.types import Answer, Document, Grounded, Grounding, Kind, Leaf
 
@@ -19,12 +20,14 @@ class CheckedFields:
     def __init__(self, task: ExtractTask) -> None:
         self._checks = FieldChecks(task)
         self._repairer = Repairer(task)
+        self._rows = RowCount(task)
 
     def answer(self, leaves: Sequence[Leaf], problems: Sequence[str], document: Document) -> Answer:
         """Return the answer that these leaves make; `problems` are known ones of the whole row.
 
         Raises ValueError for a leaf that the schema doesn't have.
         """
+        problems = [*problems, *(f"{path}: {wrong}" for path, wrong in self._rows.missing(leaves, document).items())]
         answer = self._checks.checked(leaves, problems)
         mended = self._repairer.mended(answer.leaves, document)
         return answer if mended is None else self._checks.checked(mended, problems)

@@ -27,8 +27,8 @@ class Rung(Protocol):
     async def start(self) -> None:
         """Begin before a document asks for it."""
 
-    async def attempt(self, document: Document, before: Attempt | None = None) -> Attempt:
-        """Try one document, whose last answer so far is that of `before`.
+    async def attempt(self, document: Document, before: Attempt | None = None) -> Attempt | None:
+        """Try one document, whose last answer so far is that of `before`; None if there is nothing in it for this tier.
 
         What fails for this document only is an attempt with an error, not an exception.
         """

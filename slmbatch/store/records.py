@@ -49,6 +49,7 @@ LEAF = pa.struct(
         "page": pa.int32(),
         "start": pa.int32(),
         "end": pa.int32(),
+        "xml_path": pa.string(),
         "box": BOX,  # of the words on the page, from the page's top left
         "ocr": pa.float64(),  # the OCR's score of the least sure word of the value, no probability
         "required": pa.bool_(),
@@ -137,6 +138,7 @@ def _leaf(leaf: Leaf) -> Record:
         "page": leaf.grounding.page,
         "start": leaf.grounding.start,
         "end": leaf.grounding.end,
+        "xml_path": leaf.grounding.xml_path,
         "box": None if leaf.grounding.box is None else asdict(leaf.grounding.box),
         "ocr": leaf.grounding.ocr,
         "required": leaf.required,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from slmbatch.certificates.certificate import Frozen
 from slmbatch.certificates.ranking import Places, Ranking, freeze
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.frozen import FROZEN_FILE, frozen_rows, kinds_of, rows_digest, write_frozen
+from slmbatch.run.loop import Documents
 from slmbatch.store.folder import RunFolder, Stage
 from slmbatch.store.parts import whole_keys
 from slmbatch.tasks.schema import Schema
+from slmbatch.types import printable
 
 Strings = npt.NDArray[np.bytes_]
 
@@ -46,20 +50,34 @@ class Batch:
 
 
 def open_batch(folder: RunFolder, answered: Stage, schema: Schema | None) -> Batch:
-    """Freeze the answers of the cheap tiers, or read those that were frozen in an earlier session.
-
-    Raises RunFolderError when the input isn't the one of that session any more: a certificate is for one batch.
-    """
+    """Freeze the answers of the cheap tiers, or read those that were frozen in an earlier session."""
     path = folder.certify / FROZEN_FILE
     if not path.exists():
         write_frozen(answered.rows, answered.parts, kinds_of(schema), path)
-        return read_batch(path)
-    if frozen_rows(path) != rows_digest(answered.rows):
+    return read_batch(path)
+
+
+def read_again(folder: RunFolder, documents: Documents) -> int:
+    """Read the documents of a frozen batch again, and return their number; nothing in the folder changes.
+
+    Raises RunFolderError when they aren't those of the earlier session any more: a certificate is for one batch.
+    """
+    rows = 0
+
+    def names() -> Iterator[tuple[str, bytes]]:
+        nonlocal rows
+        for some in documents:
+            rows += len(some)
+            yield from ((printable(one.id), one.content_hash()) for one in some)
+
+    with closing(documents):
+        found = rows_digest(names())
+    if found != frozen_rows(folder.certify / FROZEN_FILE):
         raise RunFolderError(
             f"{folder.root}: the input has changed since rows were drawn for the certificate.",
             "Give -o another folder for this batch, or pass --overwrite to start over.",
         )
-    return read_batch(path)
+    return rows
 
 
 def read_batch(path: Path) -> Batch:
