@@ -86,6 +86,6 @@ def test_amounts_that_do_not_go_down_the_page_close_to_each_other_are_no_sum(
     tmp_path: Path, scripted: Callable[..., Scripted], text: str
 ) -> None:
     table = write_table(tmp_path / "t.parquet", [text])
-    reply = completion(json.dumps({"net": 100.0, "tax": 19.0, "total": 50.0}))
+    reply = completion(json.dumps({"net": 100.0, "tax": 19.0, "total": 191.0}))
     extract(table, tmp_path / "out", scripted(reply).model, SCHEMA)
     assert results(tmp_path / "out")[0]["status"] == "review"
