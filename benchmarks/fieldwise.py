@@ -132,16 +132,16 @@ def escalated(one: Labelled, model: str, most: int) -> None:
                 *more,
             ]
             _slmbatch(*command, "--id-column", "id", "--quiet")
-            report = json.loads(_slmbatch("report", out, "--gold", folder / "gold.jsonl", "--json"))
-            print(f"  {name:16} {_told(report)}")
+            report = json.loads((out / "report.json").read_text())
+            judged = json.loads(_slmbatch("eval", out, "--gold", folder / "gold.jsonl", "--json"))
+            right = next(one for one in judged["measures"] if one["metric"] == "field_accuracy" and one["name"] is None)
+            print(f"  {name:16} {right['value']:.1%} of the values right; {_told(report['tiers'][-1])}")
 
 
-def _told(report: Mapping[str, dict[str, int]]) -> str:
-    tier, expected = report["tiers"][-1], report["expected"]  # type: ignore[index]
+def _told(tier: Mapping[str, int]) -> str:
     spared = f", spared {tier['spared_input_tokens']} in {tier['spared_output_tokens']} out (estimated)"
     return (
-        f"{expected['right']} of {expected['total']} values right; of accepted rows {expected['accepted_right']} of "
-        f"{expected['accepted_total']}; last tier: {tier['documents']} documents, {tier['input_tokens']} tokens in, "
+        f"last tier: {tier['documents']} documents, {tier['input_tokens']} tokens in, "
         f"{tier['output_tokens']} out{spared}, busy {tier['busy_s']:.0f} s"
     )
 
