@@ -20,6 +20,7 @@ class Flags:
     escalate: o.Escalate = None
     config: o.Config = None
     threshold: o.Threshold = None
+    calibration: o.Calibration = None
     max_usd: o.MaxUsd = None
     price: o.Prices = None
     target: o.Target = None

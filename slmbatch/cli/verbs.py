@@ -121,6 +121,7 @@ def _choices(flags: Flags) -> Choices:
         batch_wait_h=flags.batch_wait,
         vllm_args=tuple(flags.vllm_arg or ()),
         promise=_promise(flags),
+        calibration=flags.calibration,
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
@@ -169,6 +170,9 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
             typer.echo(
                 f"Warning: {tier.name} tells no logprobs: all that it answers goes on to the next tier.", err=True
             )
+    for tier in plan.tiers:
+        if plan.curves.tiers and tier.name not in plan.curves.tiers and not blind(tier):
+            typer.echo(f"Warning: the calibration knows no curve for {tier.name}: its scores stay scores.", err=True)
     task = plan.task
     if (
         isinstance(task, ClassifyTask)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from slmbatch.checks.rules import Rule, compile_rule
 from slmbatch.checks.values import parse_value
-from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR
+from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, counting
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field, Group, Node
 from slmbatch.types import Answer, Grounded, Grounding, Kind, Leaf, Scalar
@@ -172,16 +172,10 @@ def _blocks(leaf: Leaf, problem: str) -> bool:
 
 
 def _row(leaves: Sequence[Leaf], measure: Callable[[Leaf], float | None]) -> float | None:
-    """The least of the required leaves; without required ones, of those that have a value; else of all."""
-    for chosen in (
-        [measure(leaf) for leaf in leaves if leaf.required],
-        [measure(leaf) for leaf in leaves if leaf.value is not None],
-        [measure(leaf) for leaf in leaves],
-    ):
-        known = [one for one in chosen if one is not None]
-        if chosen:
-            return min(known) if len(known) == len(chosen) else None
-    return None
+    """The least of the leaves that count."""
+    chosen = [measure(leaf) for leaf in counting(leaves)]
+    known = [one for one in chosen if one is not None]
+    return min(known, default=None) if len(known) == len(chosen) else None
 
 
 def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[str]:

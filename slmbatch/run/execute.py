@@ -12,6 +12,7 @@ from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import Found, read
+from slmbatch.run.calibrated import CalibratedRung
 from slmbatch.run.loop import Counts, Documents, Loop
 from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
@@ -109,9 +110,11 @@ def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:
 
 
 def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, purse: Purse) -> Rung:
+    curve = plan.curves.tiers.get(tier.name)
     meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
-    return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter)
+    rung = make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter)
+    return rung if curve is None else CalibratedRung(rung, curve)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 
 from slmbatch.confidence.gate import DEFAULT_THRESHOLD
@@ -18,6 +17,7 @@ from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price, Rates
 from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import Task
+from slmbatch.run.calibration import NO_CURVES, Curves, load_curves, question_hash
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.run.identity import identity
@@ -92,6 +92,7 @@ class Choices:
     batch_wait_h: float | None = None
     vllm_args: tuple[str, ...] = ()
     promise: Promise | None = None
+    calibration: Path | None = None
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -108,6 +109,7 @@ class Plan:
     tiers: tuple[TierPlan, ...]
     threshold: float
     max_usd: Decimal | None = None
+    curves: Curves = NO_CURVES
 
     @property
     def schema(self) -> Schema | None:
@@ -120,7 +122,7 @@ class Plan:
         promised = {} if promise is None else {"target": f"{promise.target} {promise.delta} {promise.seed}"}
         return {
             "task": self.task.name,
-            "labels or schema": sha256(self.task.fingerprint.encode()).hexdigest(),
+            "labels or schema": question_hash(self.task),
             "inputs": [str(Path(one).resolve()) for one in self.choices.inputs],
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
@@ -129,6 +131,7 @@ class Plan:
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
             **promised,
+            **({"calibration": self.curves.sha256} if self.curves.tiers else {}),
         }
 
 
@@ -181,6 +184,7 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         tiers=tiers,
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
+        curves=load_curves(choices.calibration, task, tiers),
     )
 
 
