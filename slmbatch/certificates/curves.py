@@ -44,18 +44,22 @@ def fit_curve(scores: Doubles, right: Flags, *, many: bool) -> Curve:
     if not many:
         return _logistic(scores, right, edge)
     at, wrong = isotonic(scores, ~right)
-    told = np.clip(1 - wrong, edge, 1 - edge)
-    turns = np.flatnonzero(np.diff(told)) + 1  # where the next block begins
-    ends = np.unique([0, *(turns - 1), *turns, len(at) - 1])
-    return Curve("isotonic", _knots(at[ends], told[ends]))
+    shares, block = np.unique(np.clip(1 - wrong, edge, 1 - edge), return_inverse=True)
+    block = block[np.searchsorted(at, scores)]
+    middle = np.bincount(block, logit(scores)) / np.bincount(block)  # knots there keep the order within a block
+    return Curve("isotonic", _knots(expit(middle), shares))
 
 
 def _logistic(scores: Doubles, right: Flags, edge: float) -> Curve:
-    ends = np.array([CLIP, 1 - CLIP])
     fitted = fit_logistic(logit(scores)[:, None], ~right)
-    if fitted.weights[0] >= 0:  # surer answers were wrong more often: such a score tells nothing
-        return Curve("constant", ((0.5, (float(right.sum()) + 1) * edge),))
-    return Curve("logistic", _knots(ends, 1 - fitted.probability(logit(ends)[:, None])))
+    rise = -float(fitted.weights[0] / fitted.scales[0])  # log odds of right = start + rise * log odds of score
+    start = -float(fitted.weights[1]) - rise * float(fitted.means[0])
+    if rise > 0:
+        ends = np.array([logit(edge) - start, logit(1 - edge) - start]) / rise
+        ends = np.clip(ends, logit(CLIP), logit(1 - CLIP))
+        if expit(ends[0]) < expit(ends[1]):
+            return Curve("logistic", _knots(expit(ends), np.clip(expit(start + rise * ends), edge, 1 - edge)))
+    return Curve("constant", ((0.5, (float(right.sum()) + 1) * edge),))  # surer answers aren't righter ones
 
 
 def _knots(at: Doubles, told: Doubles) -> Knots:

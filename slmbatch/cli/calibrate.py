@@ -48,12 +48,16 @@ def calibrate_verb(
         tiers = {name: asdict(one) for name, one in qualities.items()}
         typer.echo(json.dumps({"calibration": str(to), "accuracy": accuracy, "tiers": tiers}, indent=2))
         return
-    typer.echo("\n".join(_lines(calibration, qualities, accuracy)), err=True)
+    typer.echo("\n".join(_lines(calibration, qualities, accuracy, from_top=from_top_tier)), err=True)
     typer.echo(to)
 
 
-def _lines(calibration: Calibration, qualities: dict[str, Quality], accuracy: float) -> Iterator[str]:
+def _lines(
+    calibration: Calibration, qualities: dict[str, Quality], accuracy: float, *, from_top: bool
+) -> Iterator[str]:
     yield f"{calibration.task}: right is as {calibration.labels} say. Each figure is of answers held out of the fit."
+    if from_top:
+        yield "Rows that weren't sent up aren't among them: expect other shares of a whole batch."
     for one in calibration.tiers:
         if one.tier in qualities:
             yield from _tier(one, qualities[one.tier], accuracy)
@@ -66,6 +70,8 @@ def _tier(one: TierCurve, quality: Quality, accuracy: float) -> Iterator[str]:
     if quality.auroc is not None:
         yield f"  AUROC {quality.auroc:.3f} ({quality.auroc_low:.3f} to {quality.auroc_high:.3f})"
     yield f"  calibration error (ECE) {quality.ece_before:.3f} before, {quality.ece_after:.3f} after"
+    if quality.ece_after >= quality.ece_before:
+        yield "  This curve made the scores no truer: do without it, or label more rows."
     if quality.ranks is None:
         yield "  Too few answers are wrong, or right, to tell whether this score ranks errors."
     elif not quality.ranks:
