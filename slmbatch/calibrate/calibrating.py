@@ -24,6 +24,7 @@ SEED = 0  # of the folds: the same files give the same curve
 LEAST_ROWS = 20  # with fewer a curve is chance
 LEAST_WRONG = 5  # with fewer nobody can say whether a score ranks the wrong ones low
 RANKS_FROM = 0.6  # the lower bound of a useful score's AUROC is above; 0.5 is chance
+KEPT = " A run keeps the fields of the tier that a row ended at only: run a tier alone, and give --gold."
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -77,10 +78,7 @@ def calibrate(out: Path, gold: Path | None, *, accuracy: float) -> tuple[Calibra
     if not qualities:
         raise InputError(
             f"{out}: no tier can be calibrated: {'; '.join(f'{one.tier}: {one.note}' for one in curves)}.",
-            "Label more rows. Of fields a run keeps only those of the tier that each row ended at (a certified run: of "
-            "all): run that tier alone, and give --gold."
-            if summary["task"] == "extract"
-            else "Label more rows.",
+            "Label more rows." + (KEPT if answers.types is not None and len(names) > 1 else ""),
         )
     labels = names[-1] if gold is None else "expected answers"
     return Calibration(FORMAT, summary["task"], settings["labels or schema"], labels, tuple(curves)), qualities
