@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import _lru_cache_wrapper, partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -33,6 +33,7 @@ from slmbatch.tasks.schema_files import load_schema
 from slmbatch.types import Answer, Leaf
 
 SURE = 0.9
+ROUNDS = 10
 Line = tuple[object, object, str]  # quantity, amount, name
 Judged = tuple[str, bool, float | None]  # leaf, right, confidence or None where nothing was found
 
@@ -176,14 +177,28 @@ def _named(one: Line, other: Line) -> bool:
 
 
 def speed(one: Labelled, head: FieldHead) -> None:
-    """Print documents per second in this one process, text already read."""
-    documents = (one.documents * 20)[: max(200, len(one.documents))]
-    head.answer(documents[:20])
-    start = time.process_time()
-    head.answer(documents)
-    seconds = time.process_time() - start
-    rate, each_ms = len(documents) / seconds, 1000 * seconds / len(documents)
-    print(f"{one.name}: {rate:.0f} documents/s of CPU time, {each_ms:.1f} ms each")
+    """Print documents per second in this one process, text already read: the best of ROUNDS.
+
+    The head keeps what lines of text are. So each round begins without that, and answers all documents twice: as the
+    first of their senders, and as ones whose lines are known.
+    """
+    best = {"first": 0.0, "again": 0.0}
+    head.answer(one.documents)
+    for _ in range(ROUNDS):
+        for cache in _caches():
+            cache.cache_clear()
+        for turn, so_far in best.items():
+            start = time.process_time()
+            head.answer(one.documents)
+            best[turn] = max(so_far, len(one.documents) / (time.process_time() - start))
+    print(f"{one.name}: {best['first']:.0f} documents/s of CPU time, {best['again']:.0f}/s with lines that are known")
+
+
+def _caches() -> list[_lru_cache_wrapper[object]]:
+    """Return the caches of this package's functions, but for tables that are made once."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("slmbatch.")]
+    caches = [one for module in modules for one in vars(module).values() if isinstance(one, _lru_cache_wrapper)]
+    return [one for one in caches if one.cache_parameters()["maxsize"] is not None]
 
 
 def main() -> None:

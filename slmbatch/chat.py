@@ -86,13 +86,14 @@ class Capabilities:
 
     `choice`: it can be held to literal alternatives (else a JSON object with an enum is asked for). `top_logprobs`: how
     many alternatives per token it tells, 0 for none. `raw_logprobs`: they are taken before the grammar's mask.
-    `context_tokens` is for prompt and reply together, None where unknown.
+    `context_tokens` is for prompt and reply together, None where unknown; `reasoning_tokens` are part of the reply's.
     """
 
     choice: bool
     top_logprobs: int
     raw_logprobs: bool
     context_tokens: int | None
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

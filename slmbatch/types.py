@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import struct
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -11,6 +10,7 @@ from hashlib import blake2b
 from typing import TypeAlias
 
 from slmbatch.chat import NO_USAGE, Usage
+from slmbatch.places import Box, Layout
 
 Scalar: TypeAlias = str | int | Decimal | dt.date | bool
 PAGE_BREAK = "\n\n"
@@ -19,56 +19,6 @@ PAGE_BREAK = "\n\n"
 def printable(text: str) -> str:
     """Write bytes that aren't Unicode (of file names, mostly) as escapes, since JSON and Parquet hold Unicode only."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle on a page of `width` and `height`, from the page's top left as it is shown.
-
-    `unit` is "pt" for PDFs (72 to the inch), "px" for images.
-    """
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    width: float
-    height: float
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the words of a page's text stand, a word being what blanks don't divide.
-
-    `places` holds left, top, right and bottom of each word, in 65535ths of `width` and `height`, as
-    16-bit numbers, the lower byte first: 8 bytes a word.
-    `scores` holds how sure the OCR is of each word, in 255ths; it is empty where the text isn't OCR's.
-    """
-
-    width: float
-    height: float
-    unit: str
-    places: bytes
-    scores: bytes = b""
-
-    def box(self, first: int, last: int) -> Box:
-        """Return the box around the words from `first` to `last`."""
-        shares = struct.unpack_from(f"<{4 * (last - first + 1)}H", self.places, 8 * first)
-        across, down = self.width / 65535, self.height / 65535
-        return Box(
-            round(min(shares[0::4]) * across, 2),
-            round(min(shares[1::4]) * down, 2),
-            round(max(shares[2::4]) * across, 2),
-            round(max(shares[3::4]) * down, 2),
-            self.width,
-            self.height,
-            self.unit,
-        )
-
-    def score(self, first: int, last: int) -> float | None:
-        """Return the least OCR score of the words from `first` to `last`."""
-        return round(min(self.scores[first : last + 1]) / 255, 3) if self.scores else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +40,7 @@ class Document:
 
     `source` is the file as the user can find it, `row` the row number in a table (from 0). `problem` is set when
     nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text. `parent`
-    is the id of the mail that it was attached to.
+    is the id of the mail that it was attached to, `xml` the e-invoice that came in the document or beside it.
     """
 
     id: str
@@ -100,6 +50,7 @@ class Document:
     problem: str | None = None
     cut: bool = False
     parent: str | None = None
+    xml: bytes | None = None
 
     @property
     def text(self) -> str:
@@ -121,6 +72,8 @@ class Document:
         for page in self.pages:
             if page.layout is not None:
                 digest.update(b"\0layout\0" + page.layout.places + page.layout.scores)
+        if self.xml is not None:
+            digest.update(b"\0xml\0" + self.xml)
         return digest.digest()
 
 
@@ -146,10 +99,14 @@ class Kind(StrEnum):
 
 
 class Grounded(StrEnum):
-    """Whether a value stands in the document: as written, in another spelling of the same value, or not at all."""
+    """Whether a value stands in the document: as written, in another spelling of the same value, or not at all.
+
+    XML: it was read from the document's XML, wherever else it stands.
+    """
 
     EXACT = "exact"
     NORMALISED = "normalised"
+    XML = "xml"
     NONE = "none"
 
 
@@ -159,6 +116,7 @@ class Grounding:
 
     `box` is around the words it stands in, None where the source has no layout; `ocr` the OCR's score of the least sure
     of them (no probability), None where the text isn't OCR's.
+    `xml_path` leads to the element of the XML that it was read from, by names without namespaces.
     """
 
     found: Grounded
@@ -167,6 +125,7 @@ class Grounding:
     end: int | None = None
     box: Box | None = None
     ocr: float | None = None
+    xml_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +135,9 @@ class Leaf:
     `path` is dotted with list positions, as in `line_items[0].amount`. `score` is exp(mean logprob) of the value's own
     tokens: a score, not a probability; `confidence` a calibrated probability of being right, None where nothing was
     calibrated. `forced_logprob` is the pre-grammar logprob of the token that decided the value, None where the engine
-    doesn't give it. `problems` names the checks that failed.
+    doesn't give it. `problems` names the checks that failed. `repaired`: taken from the document, since what `raw` says
+    broke a sum; `agreed`: two tiers found the value independently, and it stands in the document; `tier`: the one that
+    found it, None where that is the answer's.
     """
 
     path: str
@@ -190,6 +151,14 @@ class Leaf:
     grounding: Grounding = Grounding(Grounded.NONE)
     problems: tuple[str, ...] = ()
     required: bool = False
+    repaired: bool = False
+    agreed: bool = False
+    tier: str | None = None
+
+    @property
+    def told_twice(self) -> bool:
+        """Whether two independent sources tell the value: two tiers, or a label and a sum."""
+        return self.agreed or self.repaired
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +168,7 @@ class Answer:
     `score` is the row's score, None where the engine gave no logprobs; `confidence` the calibrated probability that it
     is right, None where nothing has been calibrated; `scores` the score of every label that the engine told about;
     `mass` the raw probability that the first token starts any label; `problems` the failed checks of the whole row,
-    which keep it from being accepted; `warnings` those that don't.
+    which keep it from being accepted; `warnings` those that don't. `calibrated`: the threshold is for the confidence.
     """
 
     label: str | None = None
@@ -210,11 +179,16 @@ class Answer:
     confidence: float | None = None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One tier's try at one document: an answer, or the error's kind and message."""
+    """One tier's try at one document: an answer, or the error's kind and message.
+
+    `asked` are the fields and lists that the tier was asked for, empty for all; the answer has the others as an earlier
+    tier found them. `spared` are the tokens that asking for all would have taken besides, an estimate.
+    """
 
     tier: str
     answer: Answer | None
@@ -225,6 +199,8 @@ class Attempt:
     truncated: bool = False
     error_kind: str | None = None
     error: str | None = None
+    asked: tuple[str, ...] = ()
+    spared: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)

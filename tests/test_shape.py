@@ -13,8 +13,8 @@ from typer.main import get_command
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "slmbatch"
 FLOORS = {
-    "chat": 0, "__init__": 0,
-    "errors": 0.5, "types": 0.5,  # a failed request and an attempt carry the tokens they used
+    "chat": 0, "places": 0, "__init__": 0,
+    "errors": 0.5, "types": 0.5, "einvoice": 0.7,  # a failed request and an attempt carry the tokens they used
     "tasks": 1, "checks": 1, "confidence": 1, "certificates": 1, "money": 1,
     "heads": 1.5,  # built from tasks and checks
     "readers": 2, "engines": 2, "store": 2,

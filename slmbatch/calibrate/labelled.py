@@ -146,6 +146,8 @@ def _add_fields(tier: Labelled, one: Record, judged: Sheet) -> None:
     rights = {cell.path: cell.right for cell in judged.cells}
     places: dict[str, int] = {}
     for leaf in one["leaves"]:
+        if leaf["tier"] not in {None, one["tier"]}:
+            continue  # an earlier tier's, which was sure of it
         score = leaf["confidence"] if leaf["score"] is None else leaf["score"]
         if score is not None:
             places[leaf["path"]] = len(tier.score)

@@ -77,7 +77,7 @@ def refusal(
         said = f"of the {line.kept:,} rows that would be kept only {least:.1%} are sure to agree"
         return Refusal(
             Reason.KEPT_ROWS_WRONG,
-            f"{said}, less than the {min_accepted_agreement:.0%} asked for.",
+            f"{said}, less than the {min_accepted_agreement:.0%} wanted of kept rows, whatever --target is.",
             {"least": least, "estimate": line.agreement_above or 0.0},
         )
     return None

@@ -31,10 +31,14 @@ def run_certified(plan: Plan, folder: RunFolder, flags: Flags) -> Outcome:
         def announce(planned: Design | Refusal) -> None:
             if isinstance(planned, Refusal):
                 _refused(planned, strict=flags.strict, quiet=flags.quiet)
-            else:
-                _planned(planned, plan, flags, progress)
+            elif not flags.quiet:
+                for line in plan_lines(planned, plan.tiers[-1].name):
+                    progress.say(line)
 
-        return CertifiedRun(plan, folder, watch=progress.show, announce=announce).run()
+        def agree(question: str) -> None:
+            _agree(question, plan, flags, progress)
+
+        return CertifiedRun(plan, folder, watch=progress.show, announce=announce, agree=agree).run()
 
 
 def _refused(refusal: Refusal, *, strict: bool, quiet: bool) -> None:
@@ -47,19 +51,17 @@ def _refused(refusal: Refusal, *, strict: bool, quiet: bool) -> None:
         typer.echo(f"No certificate: {refusal.message} All rows go to the last tier.", err=True)
 
 
-def _planned(planned: Design, plan: Plan, flags: Flags, progress: Progress) -> None:
+def _agree(question: str, plan: Plan, flags: Flags, progress: Progress) -> None:
+    """Ask before the last tier is, where that costs money. Raises UsageError without a yes."""
     top = plan.tiers[-1]
-    if not flags.quiet:
-        for line in plan_lines(planned, top.name):
-            progress.say(line)
     if flags.yes or not (top.price.paid or top.price.usd_per_hour):
         return
     if not sys.stdin.isatty():
-        raise UsageError("Labels cost money, and nobody can be asked here.", "Add --yes to buy them.")
+        raise UsageError(f"{top.name} costs money, and nobody can be asked here.", "Add --yes to have it asked.")
     with progress.paused():
-        agreed = typer.confirm("Buy these labels, and settle the rest?", err=True)
+        agreed = typer.confirm(question, err=True)
     if not agreed:
-        raise UsageError("Nothing was bought.", "What was answered is kept: the same command goes on from here.")
+        raise UsageError("Nothing more was bought.", "What was answered is kept: the same command goes on from here.")
 
 
 def plan_lines(planned: Design, top: str) -> list[str]:

@@ -116,7 +116,7 @@ def _time(coming: Forecast) -> str:
 
 def _tier_line(one: TierForecast, coming: Forecast) -> str:
     low, high = one.share_interval
-    share = f"{one.share:.0%} ({low:.0%} to {high:.0%})" if one is not coming.tiers[0] else "100%"
+    share = f"{one.share:.0%} ({low:.0%} to {high:.0%})" if low < high else f"{one.share:.0%}"
     return f"  {one.tier:<40} {share} of rows, {one.usd_p50} USD, at most {one.usd_p95}; {one.price_source}"
 
 

@@ -18,6 +18,7 @@ class Flags:
     out: o.Out
     model: o.Model = None
     escalate: o.Escalate = None
+    ask_whole: o.AskWhole = False
     config: o.Config = None
     threshold: o.Threshold = None
     calibration: o.Calibration = None

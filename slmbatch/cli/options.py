@@ -20,6 +20,9 @@ Escalate = Annotated[
     list[str] | None,
     typer.Option("--escalate", metavar="ENGINE:MODEL", help="Next tier for doubtful rows; repeat it, in order."),
 ]
+AskWhole = Annotated[
+    bool, typer.Option("--ask-whole", help="With extract: ask the next tier for all fields, not only doubtful ones.")
+]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with tiers, prices, limits; flags win.")]
 Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Accept from this score on.")]
 Calibration = Annotated[

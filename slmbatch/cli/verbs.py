@@ -21,7 +21,8 @@ from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.run.answers import Task
 from slmbatch.run.config import ConfigFile, load_config
 from slmbatch.run.execute import execute
-from slmbatch.run.plan import Choices, Plan, Promise, blind, make_plan
+from slmbatch.run.plan import Choices, Plan, blind, make_plan
+from slmbatch.run.promise import Promise
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.ledger import totals
 from slmbatch.store.manifest import run_id
@@ -59,10 +60,7 @@ def run_verb(task: Task, flags: Flags) -> None:
     )
     if not flags.quiet:
         _warn(plan, config)
-    if flags.pilot and not flags.dry_run:
-        raise UsageError("--pilot belongs to --dry-run.", "Add --dry-run, or leave --pilot out.")
-    if flags.pilot and flags.overwrite:
-        raise UsageError("--pilot goes on with what is in the folder.", "Leave --overwrite out, or --pilot.")
+    _check_pilot(plan, flags)
     if flags.dry_run:
         from slmbatch.cli.estimate import estimate_verb
 
@@ -95,6 +93,17 @@ def run_verb(task: Task, flags: Flags) -> None:
         )
 
 
+def _check_pilot(plan: Plan, flags: Flags) -> None:
+    if not flags.pilot:
+        return
+    if not flags.dry_run:
+        raise UsageError("--pilot belongs to --dry-run.", "Add --dry-run, or leave --pilot out.")
+    if flags.overwrite:
+        raise UsageError("--pilot goes on with what is in the folder.", "Leave --overwrite out, or --pilot.")
+    if plan.choices.promise:
+        raise UsageError("--pilot is no part of a run with --target.", "Leave it out: such a run says its plan itself.")
+
+
 def _budget_reached(summary: Summary, plan: Plan) -> BudgetReached:
     """Say what the cap has left undone, and what it would cost to do it."""
     waiting = [f"{one['rows']} rows wait for {one['tier']}" for one in summary["over_budget"]]
@@ -125,6 +134,7 @@ def _choices(flags: Flags) -> Choices:
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
+        whole=flags.ask_whole,
     )
 
 
@@ -171,7 +181,7 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
                 f"Warning: {tier.name} tells no logprobs: all that it answers goes on to the next tier.", err=True
             )
     for tier in plan.tiers:
-        if plan.curves.tiers and tier.name not in plan.curves.tiers and not blind(tier):
+        if plan.curves.tiers and tier.name not in plan.curves.tiers and not (blind(tier) or tier.embedded):
             typer.echo(f"Warning: the calibration knows no curve for {tier.name}: its scores stay scores.", err=True)
     task = plan.task
     if (
@@ -197,6 +207,7 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int, certificate: dict[st
             tier.local,
             replace(tier.price, source=tier.price_source),
             metered=tier.metered,
+            token_price=tier.batch_price if tier.batched else None,
         )
         for tier in plan.tiers
     ]

@@ -51,6 +51,7 @@ class RemoteEngine:
             top_logprobs=model.top_logprobs,
             raw_logprobs=False,
             context_tokens=model.context_tokens,
+            reasoning_tokens=model.reasoning_tokens,
         )
         dialect = _dialect(spec, model)
         wire = HttpWire(

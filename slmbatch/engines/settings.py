@@ -11,7 +11,8 @@ from typing import Literal
 
 from slmbatch.errors import ConfigError
 
-BARE = ("head", "rules")  # heads made out of the label file, or of the schema and shipped weights
+EMBEDDED = "embedded-xml"  # answers from the e-invoice that a document carries, if it does
+BARE = ("head", "rules", EMBEDDED)  # heads made out of the label file, or of the schema and shipped weights
 
 
 @dataclass(frozen=True, slots=True)

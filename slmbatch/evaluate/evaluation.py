@@ -71,7 +71,8 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
         first = f"; without a result is {judged.missing[0]}" if judged.missing else ""
         raise InputError(
             f"{gold}: none of its {len(expected)} ids has an expected answer and a result in this run{first}.",
-            f"Ids are those of the column id of {out / 'results.parquet'}.",
+            f"Ids are those of the column id of {out / 'results.parquet'}; those of a table's rows come from the "
+            "column that --id-column named, else they are PATH#ROW.",
         )
     against = None if baseline is None else compare(out, baseline, expected, where=gold)
     return Evaluation(summary["task"], judged, judged.measures(), summary["bill"]["total"]["basis"], against)

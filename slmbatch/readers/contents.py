@@ -8,8 +8,10 @@ from slmbatch.readers.office import read_office
 from slmbatch.readers.pdf import read_pdf
 from slmbatch.readers.sources import Content, Reading
 from slmbatch.readers.texts import read_text
+from slmbatch.readers.xml import read_xml
 
-READ_ALONE = frozenset({"pdf", "html", "text", "csv", "jsonl", "docx", "xlsx", "pptx", "image", "old"})
+READ_ALONE = frozenset({"pdf", "html", "text", "csv", "jsonl", "docx", "xlsx", "pptx", "image", "old", "xml"})
+_BYTES = {"pdf": read_pdf, "image": read_image, "xml": read_xml}  # which tell themselves what they are written in
 _OLD = (
     "a format of Office before 2007, or with macros, which isn't read; "
     "save it as docx, xlsx or pptx (for example with soffice --convert-to docx)"
@@ -18,12 +20,10 @@ _OLD = (
 
 def read_content(content: Content, kind: str, encoding: str) -> Reading:
     """Read a file or the bytes of one; whatever is wrong with them is the reading's problem. Raises OSError."""
-    if kind == "pdf":
-        return read_pdf(content)
+    if kind in _BYTES:
+        return _BYTES[kind](content)
     if kind in {"docx", "xlsx", "pptx"}:
         return read_office(content, kind)
-    if kind == "image":
-        return read_image(content)
     if kind == "html":
         return read_html(content, encoding)
     if kind == "old":

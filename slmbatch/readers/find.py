@@ -52,6 +52,8 @@ def find(inputs: Sequence[str]) -> Found:
     skipped.sort()
     if not readable:
         raise InputError(_nothing_readable(inputs, skipped), f"files that can be read end in {' '.join(KINDS)}")
+    beside = _beside([match.path for match in readable])
+    readable = [match for match in readable if match.path not in beside.values()]
     sources: list[Source] = []
     for match, name in zip(readable, _unique_names(readable), strict=True):
         kind = KINDS[match.path.suffix.lower()]
@@ -60,7 +62,7 @@ def find(inputs: Sequence[str]) -> Found:
             sources += inner
             skipped += unknown
         else:
-            sources.append(Source(match.path, name, kind))
+            sources.append(Source(match.path, name, kind, beside=beside.get(match.path)))
     if not sources:
         raise InputError(_nothing_readable(inputs, skipped), f"files that can be read end in {' '.join(KINDS)}")
     return Found(tuple(sources), tuple(skipped))
@@ -76,6 +78,13 @@ def _in_archive(path: Path, name: str) -> tuple[list[Source], list[Path]]:
         return [Source(path, name, "zip")], []
     sources = [Source(path, f"{name}/{one.name}", one.kind, one.position) for one in files if one.kind is not None]
     return sources, [path / one.name for one in files if one.kind is None]
+
+
+def _beside(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Pair PDFs with the XML files of the same path but for the suffix: the e-invoice that belongs to the picture."""
+    xmls = {path.with_suffix(""): path for path in paths if KINDS[path.suffix.lower()] == "xml"}
+    pdfs = {path.with_suffix(""): path for path in paths if KINDS[path.suffix.lower()] == "pdf"}
+    return {pdf: xmls[stem] for stem, pdf in pdfs.items() if stem in xmls}
 
 
 def _matches(given: str) -> Iterator[_Match]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from slmbatch.types import Layout
+from slmbatch.places import Layout
 
 if TYPE_CHECKING:
     import numpy as np

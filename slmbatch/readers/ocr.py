@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from slmbatch.places import Layout
 from slmbatch.readers.layout import COLUMN_GAP, WIDE, Piece, Place, Row, pack
-from slmbatch.types import Layout, Page
+from slmbatch.types import Page
 
 if TYPE_CHECKING:
     import numpy as np

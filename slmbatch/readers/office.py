@@ -53,7 +53,7 @@ def _check(stream: BinaryIO, kind: str) -> None:
     if stream.read(4) == _OLE:
         raise Unreadable(f"the file is password-protected or of an old format; save it as .{kind} without a password")
     if not zipfile.is_zipfile(stream):
-        raise Unreadable(f"not a {_NAMES[kind]} file, although its name ends in .{kind}")
+        raise Unreadable(f"a damaged {_NAMES[kind]} file, or something else although its name ends in .{kind}")
     packed = stream.seek(0, io.SEEK_END)
     sheets = others = 0
     with zipfile.ZipFile(stream) as archive:

@@ -5,6 +5,7 @@ PDFium isn't thread-safe and can crash, so this runs in worker processes (see po
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
 import re
@@ -13,19 +14,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbatch.einvoice.tree import MAX_XML_BYTES
 from slmbatch.readers.layout import cleaned, laid_out
 from slmbatch.readers.ocr import INSTALL, SIDE, Extent, has_ocr, read_picture
 from slmbatch.readers.pool import still_at_work
 from slmbatch.readers.sources import MAX_CHARS, Reading
+from slmbatch.readers.xml import with_xml
 from slmbatch.types import Page
 
 if TYPE_CHECKING:
     import pypdf
     import pypdfium2
 
+MAX_ATTACHMENTS = 100
 SCANNED = "no text layer (scanned page)"
 EMPTY = "nothing is on it"
 _PASSWORD = "the PDF is password-protected; remove the password (for example with qpdf --decrypt) and run again"  # noqa: S105  a message
@@ -49,7 +54,25 @@ def read_pdf(content: Path | bytes) -> Reading:
     except UnicodeEncodeError:  # a file name PDFium has no way to open
         return _read_with_pypdf(content)
     with closing(document):
-        return _gather(_pages(document))
+        return with_xml(_gather(_pages(document)), _attached_xml(document))
+
+
+def _attached_xml(document: pypdfium2.PdfDocument) -> Iterator[tuple[str, bytes]]:
+    """Yield the attached XML files by name; one that is too large is as many zeros, and so refused without a copy."""
+    import pypdfium2
+    from pypdfium2 import raw
+
+    for index in range(min(document.count_attachments(), MAX_ATTACHMENTS)):
+        try:
+            attachment = document.get_attachment(index)
+            name = attachment.get_name()
+            if not name.lower().endswith(".xml"):
+                continue
+            size = ctypes.c_ulong()
+            raw.FPDFAttachment_GetFile(attachment, None, 0, size)
+            yield name, bytes(MAX_XML_BYTES + 1 if size.value > MAX_XML_BYTES else attachment.get_data())
+        except pypdfium2.PdfiumError:  # one that is damaged; the pages are still worth reading
+            continue
 
 
 def read_page(page: pypdfium2.PdfPage, number: int) -> Page:
@@ -167,11 +190,20 @@ def _read_with_pypdf(content: Path | bytes) -> Reading:
             reader = pypdf.PdfReader(stream)
             if reader.is_encrypted and not reader.decrypt(""):
                 return Reading(problem=_PASSWORD)
-            return _gather(pages(reader))
+            return with_xml(_gather(pages(reader)), _xml_in(reader))
     except damaged as error:
         if b"%PDF-" not in start:
             return Reading(problem="not a PDF: the file doesn't start as one")
         return Reading(problem=f"the PDF is damaged, or of a kind that can't be read ({error})")
+
+
+def _xml_in(reader: pypdf.PdfReader) -> list[tuple[str, bytes]]:
+    """Return the attached XML files by name as pypdf finds them, none where their list is damaged."""
+    try:
+        named = [name for name in islice(reader.attachments, MAX_ATTACHMENTS) if name.lower().endswith(".xml")]
+        return [(name, reader.attachments[name][0]) for name in named]
+    except _pypdf_errors():
+        return []
 
 
 def _pypdf_errors() -> tuple[type[Exception], ...]:

@@ -17,6 +17,7 @@ from slmbatch.readers.pool import Pool
 from slmbatch.readers.sources import MAILS, TABLES, Content, Found, Reading, ReadOptions, Source, Unreadable
 from slmbatch.readers.texts import check_encoding
 from slmbatch.readers.unpack import Piece, unpack
+from slmbatch.readers.xml import with_xml_beside
 from slmbatch.types import Document
 
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
@@ -74,8 +75,9 @@ def _document(source: Source, reading: Reading, piece: Piece | None = None) -> D
     """Make a document of a file or of a piece of it: its id is the way there, its parent the mail that it came with."""
     name, parent = (source.name, None) if piece is None else (_below(source, piece.name), piece.parent)
     parent = None if parent is None else _below(source, parent)
-    path, pages = str(source.path), reading.pages
-    return Document(name, path, None, pages, reading.problem, cut=reading.cut, parent=parent)
+    reading = with_xml_beside(reading, source.beside)
+    where, pages, problem = str(source.path), reading.pages, reading.problem
+    return Document(name, where, None, pages, problem, cut=reading.cut, parent=parent, xml=reading.xml)
 
 
 def _below(source: Source, name: str) -> str:

@@ -41,6 +41,7 @@ KINDS = {
     ".eml": "mail",
     ".msg": "msg",
     ".pdf": "pdf",
+    ".xml": "xml",
     ".png": "image",
     ".jpg": "image",
     ".jpeg": "image",
@@ -84,13 +85,15 @@ class ReadOptions:
 class Source:
     """One file to read. `name` is unique within a run and independent of where the input folder lies.
 
-    `member` is the position in the archive `path` where the file lies in one.
+    `member` is the position in the archive `path` where the file lies in one. `beside` is the XML file that belongs to
+    a PDF: the same path but for the suffix.
     """
 
     path: Path
     name: str
     kind: str
     member: int | None = None
+    beside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one file gave: pages, or the problem that there are none."""
+    """What one file gave: pages, or the problem that there are none; and the e-invoice in it."""
 
     pages: tuple[Page, ...] = ()
     problem: str | None = None
     cut: bool = False
+    xml: bytes | None = None
 
 
 class Unreadable(Exception):

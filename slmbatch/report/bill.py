@@ -31,10 +31,24 @@ def itemised(costs: Sequence[TierCost], rows: int) -> dict[str, Any]:
         "in_doubt": _figure(doubtful, f"worst case of {requests:,} requests of unknown cost"),
         "estimated": _figure(estimated, _basis(costs, "usd_estimated") or "no tier is paid by the hour"),
         "per_1000_rows": per_thousand,
+        "fields_alone": _fields_alone(costs),
         "all_to": None,
         "saving": None,
         "projection": None,
     }
+
+
+def _fields_alone(costs: Sequence[TierCost]) -> Figure | None:
+    """What asking for doubtful fields alone has saved, None where all was asked again or nothing went up."""
+    spared = [cost for cost in costs if cost.spared.input_tokens or cost.spared.output_tokens]
+    if not spared:
+        return None
+    tokens = "; ".join(
+        f"{cost.tier}: {cost.spared_input_tokens:,} tokens in and {cost.spared_output_tokens:,} out not needed"
+        for cost in spared
+    )
+    basis = f"estimated: against asking for all fields again with the whole text, by characters; {tokens}"
+    return _figure(sum((cost.usd_spared for cost in spared), Decimal(0)), basis)
 
 
 def unfinished(summary: Mapping[str, Any]) -> str | None:
@@ -87,6 +101,8 @@ def _assumptions(found: Comparison) -> str:
     parts = [f"{found.contents:,} texts asked once each (equal ones together), no retries, at {found.price}"]
     if found.answered:
         parts.append(f"{found.answered:,} with the tokens it reported")
+    if found.in_part:
+        parts.append(f"for {found.in_part:,} of these, asked for some fields alone, the other fields are estimated")
     if guessed:
         parts.append(f"{guessed:,} estimated: {found.assumed}")
     return "; ".join(parts)

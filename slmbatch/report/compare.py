@@ -25,9 +25,10 @@ from slmbatch.store.parts import KeyIndex
 CHARACTERS_PER_TOKEN = 4  # a rule of thumb for European languages
 LEAF_CHARACTERS = 6  # quotes, colon and comma around a field's name and value
 ATTEMPT = "attempts.list.element."
+TOKENS, SPARED = ("input_tokens", "cached_tokens", "output_tokens"), ("spared_input_tokens", "spared_output_tokens")
 COLUMNS = [
     *("key", "status", "characters", "label", "leaves.list.element.path", "leaves.list.element.value"),
-    *(ATTEMPT + name for name in ("tier", "input_tokens", "cached_tokens", "output_tokens")),
+    *(ATTEMPT + name for name in ("tier", *TOKENS, *SPARED)),
 ]
 Counts: TypeAlias = npt.NDArray[np.float64]  # whole numbers, exact up to 2^53
 
@@ -43,6 +44,7 @@ class Comparison:
     usd_answered: Decimal
     usd_estimated: Decimal
     assumed: str
+    in_part: int = 0  # of `answered`, how many were asked for some fields alone: the rest of these is estimated
 
     @property
     def usd(self) -> Decimal:
@@ -53,6 +55,7 @@ class Comparison:
 class _Contents:
     """Some contents: characters of the prompt and of the answer, and tokens (input, cached, output) where reported.
 
+    `in_part` says of which the compared tier was asked some fields alone: what the others would have taken is in `own`.
     `own` are the compared tier's tokens, `other` those of the largest other tier that reported any; 0 where none did.
     """
 
@@ -60,6 +63,7 @@ class _Contents:
     answer: Counts
     own: Counts
     other: Counts
+    in_part: Counts
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -107,13 +111,14 @@ def compare(parts: Sequence[Path], tier: str, price: Price, *, instructions: int
         answers += int((found.answer > 0).sum())
         answered_characters += float(found.answer.sum())
     estimate = _estimate(own, other, answered_characters / max(1, answers))
-    told, guessed, contents = _Bands(price), _Bands(price), 0
+    told, guessed, contents, in_part = _Bands(price), _Bands(price), 0, 0
     for found in _contents(parts, tier, instructions):
         known = found.own[:, 0] > 0
         told.add(found.own[known])
         guessed.add(estimate.tokens(found.prompt[~known]))
         contents += len(found)
-    return Comparison(tier, price.source, contents, own.contents, told.usd(), guessed.usd(), estimate.assumed)
+        in_part += int(found.in_part.sum())
+    return Comparison(tier, price.source, contents, own.contents, told.usd(), guessed.usd(), estimate.assumed, in_part)
 
 
 def _estimate(own: _Measured, other: _Measured, answer_characters: float) -> _Estimate:
@@ -175,17 +180,20 @@ def _contents(parts: Sequence[Path], tier: str, instructions: int) -> Iterator[_
         yield _Contents(prompt, _answer_characters(table), *_tokens(table["attempts"], tier))
 
 
-def _tokens(attempts: pa.ChunkedArray, tier: str) -> tuple[Counts, Counts]:
+def _tokens(attempts: pa.ChunkedArray, tier: str) -> tuple[Counts, Counts, Counts]:
     lists = attempts.combine_chunks()
     rows, flat = pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists)
-    names = ("input_tokens", "cached_tokens", "output_tokens")
-    tokens = np.column_stack([pc.struct_field(flat, name).to_numpy().astype(np.float64) for name in names])
+    tokens = np.column_stack([pc.struct_field(flat, name).to_numpy().astype(np.float64) for name in TOKENS])
+    spared = np.column_stack([pc.fill_null(pc.struct_field(flat, name), 0).to_numpy() for name in SPARED])
+    tokens[:, [0, 2]] += spared  # asked for some fields alone, and here it's for all of them
     told = tokens[:, 0] > 0
     mine = pc.equal(pc.struct_field(flat, "tier"), tier).to_numpy(zero_copy_only=False)
     own, other = np.zeros((len(lists), 3)), np.zeros((len(lists), 3))
     own[rows[told & mine]] = tokens[told & mine]
     other[rows[told & ~mine]] = tokens[told & ~mine]  # of several the last, which is the largest
-    return own, other
+    in_part = np.zeros(len(lists))
+    in_part[rows[mine & spared.any(axis=1)]] = 1
+    return own, other, in_part
 
 
 def _answer_characters(table: pa.Table) -> Counts:

@@ -19,6 +19,7 @@ from slmbatch.store.folder import flush, publish
 from slmbatch.store.tables import USD
 
 SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens")
+SPARED = ("spared_input_tokens", "spared_output_tokens")
 COST = pa.schema(
     {
         "tier": pa.string(),
@@ -40,10 +41,13 @@ COST = pa.schema(
         "usd_billed": USD,
         "usd_in_doubt": USD,
         "usd_estimated": USD,
+        "spared_input_tokens": pa.int64(),
+        "spared_output_tokens": pa.int64(),
+        "usd_spared": USD,
         "basis": pa.string(),
         "price_source": pa.string(),
     },
-    metadata={"slmbatch.cost": "3"},
+    metadata={"slmbatch.cost": "4"},
 )
 
 
@@ -54,7 +58,8 @@ class TierCost:
     `documents` were asked about, `settled` of them got their result here; `reused` were answered from the ledger. For a
     tier that is paid by the request the figures are the ledger's: `usd_billed` at the price for the tokens that the
     provider reported, `usd_in_doubt` the most that requests can have cost whose reply never came. `usd_estimated` is
-    what busy time costs at a price by the hour.
+    what busy time costs at a price by the hour. `spared` are the tokens that asking for doubtful fields alone has saved
+    against asking for all fields again with the whole text, an estimate, at `token_price`.
     """
 
     tier: str
@@ -72,6 +77,21 @@ class TierCost:
     busy_s: float = 0.0
     usd_billed: Decimal = Decimal(0)
     usd_in_doubt: Decimal = Decimal(0)
+    spared: Usage = NO_USAGE
+    token_price: Price | None = None  # where it isn't `price`: through a batch endpoint
+
+    @property
+    def spared_input_tokens(self) -> int:
+        return self.spared.input_tokens
+
+    @property
+    def spared_output_tokens(self) -> int:
+        return self.spared.output_tokens
+
+    @property
+    def usd_spared(self) -> Decimal:
+        rates = (self.token_price or self.price).rates[:1]  # of short requests: it's a sum of many
+        return sum((one.usd(self.spared) for one in rates), Decimal(0)).quantize(PICO)
 
     @property
     def usd(self) -> Decimal:
@@ -117,6 +137,7 @@ def add_up(
             cost = by_tier[row["tier"]]
             cost.documents += row["asked_sum"]
             cost.reused += row["reused_sum"]
+            cost.spared = cost.spared + Usage(row["spared_input_tokens_sum"], 0, row["spared_output_tokens_sum"])
             if not cost.metered:
                 cost.requests += row["requests_sum"]
                 tokens = (row["input_tokens_sum"], row["cached_tokens_sum"], row["output_tokens_sum"])
@@ -131,8 +152,10 @@ def _by_tier(attempts: pa.ChunkedArray) -> pa.Table:
     columns = {name: pc.struct_field(flat, name) for name in ("tier", *SUMMED)}
     kept_away = pc.is_in(pc.struct_field(flat, "error_kind"), value_set=pa.array([OverBudget.kind]))
     remembered = pc.and_(pc.equal(columns["requests"], 0), pc.greater(columns["input_tokens"], 0))
+    now = pc.greater(columns["requests"], 0)  # what the ledger remembers was spared when it was asked
+    columns |= {name: pc.if_else(now, pc.fill_null(pc.struct_field(flat, name), 0), 0) for name in SPARED}
     columns |= {"asked": pc.invert(kept_away).cast(pa.int64()), "reused": remembered.cast(pa.int64())}
-    summed = [(name, "sum") for name in (*SUMMED, "asked", "reused")]
+    summed = [(name, "sum") for name in (*SUMMED, *SPARED, "asked", "reused")]
     return pa.table(columns).group_by("tier").aggregate(summed)
 
 

@@ -23,6 +23,7 @@ ITEMS = {
     "in_doubt": "In doubt",
     "estimated": "Estimated",
     "per_1000_rows": "Per 1,000 rows",
+    "fields_alone": "Spared by asking for doubtful fields alone",
     "all_to": "All rows to {tier}",
     "saving": "Saved against that",
 }
@@ -156,7 +157,7 @@ def _bill(bill: Mapping[str, Any]) -> list[Element]:
     rows = [
         [name.format(tier=tier), _exact(bill[key]["usd"]), bill[key]["basis"]]
         for key, name in ITEMS.items()
-        if bill[key]
+        if bill.get(key)
     ]
     if bill["saving"] and bill["saving"]["percent"]:
         rows[-1][0] += f" ({bill['saving']['percent']} %)"

@@ -36,7 +36,7 @@ def summarise(
         "rows": sum(statuses.values()),
         "status": statuses,
         "truncated": int(rows.select(pl.col("truncated").sum()).collect().item() or 0),
-        "uncalibrated_rows": _uncalibrated(rows),
+        "uncalibrated_rows": uncalibrated(rows),
         "usd": format(sum((cost.usd for cost in costs), Decimal(0)), "f"),
         "tiers": [_tier(cost) for cost in costs],
         "bill": itemised(costs, sum(statuses.values())),
@@ -69,9 +69,9 @@ def read_summary(root: Path) -> Summary:
     return summary
 
 
-def _uncalibrated(rows: pl.LazyFrame) -> int:
-    """Rows with an answer whose confidence isn't known, scored or not."""
-    unknown = pl.col("confidence").is_null() & pl.col("tier").is_not_null()
+def uncalibrated(rows: pl.LazyFrame) -> int:
+    """Rows with a score that is no calibrated probability; a row without a score has none to be misread."""
+    unknown = pl.col("confidence").is_null() & pl.col("score").is_not_null()
     return int(rows.select(unknown.sum()).collect().item() or 0)
 
 
@@ -124,6 +124,9 @@ def _tier(cost: TierCost) -> Summary:
         "usd_billed": format(cost.usd_billed, "f"),
         "usd_in_doubt": format(cost.usd_in_doubt, "f"),
         "usd_estimated": format(cost.usd_estimated, "f"),
+        "spared_input_tokens": cost.spared_input_tokens,
+        "spared_output_tokens": cost.spared_output_tokens,
+        "usd_spared": format(cost.usd_spared, "f"),
         "basis": cost.basis,
         "price_source": cost.price.source,
     }

@@ -61,6 +61,8 @@ def _bill(bill: Mapping[str, Any]) -> list[str]:
     lines = ["bill:", *_item("total", bill["total"])]
     if bill["per_1000_rows"]:
         lines += _item("per 1,000 rows", bill["per_1000_rows"])
+    if bill.get("fields_alone"):
+        lines += _item("spared by asking for doubtful fields alone", bill["fields_alone"])
     if bill["all_to"] is None:
         lines.append("  what a larger model alone would have cost: slmbatch report OUT --compare-to ENGINE:MODEL")
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbatch.confidence.gate import counting
+from slmbatch.confidence.gate import least, told_once
 from slmbatch.run.rung import Rung
 from slmbatch.types import Answer, Attempt, Document
 
@@ -31,30 +31,34 @@ class CalibratedRung:
     async def start(self) -> None:
         await self._rung.start()
 
-    async def attempt(self, document: Document) -> Attempt:
+    async def attempt(self, document: Document, before: Attempt | None = None) -> Attempt | None:
         """Try one document, and say how probably the answer is right."""
-        attempt = await self._rung.attempt(document)
-        return attempt if attempt.answer is None else replace(attempt, answer=calibrated(attempt.answer, self._curve))
+        attempt = await self._rung.attempt(document, before)
+        if attempt is None or attempt.answer is None:
+            return attempt
+        return replace(attempt, answer=calibrated(attempt.answer, self._curve, self.plan.name))
 
     async def close(self) -> None:
         await self._rung.close()
 
 
-def calibrated(answer: Answer, curve: Curve) -> Answer:
-    """Fill in confidences: the label's; or each field's, and for the row the least of those that it rests on.
+def calibrated(answer: Answer, curve: Curve, tier: str) -> Answer:
+    """Fill in confidences: the label's; or each field's that this tier found, and for the row the least that decides.
 
     What has no score has no confidence. A head's own confidence for a field is taken for its score.
     """
     if not answer.leaves:
-        return replace(answer, confidence=_told(curve, [answer.score])[0])
-    scores = [leaf.confidence if leaf.score is None else leaf.score for leaf in answer.leaves]
+        (confidence,) = _told(curve, [answer.score])
+        return replace(answer, confidence=confidence, calibrated=confidence is not None)
+    own = [leaf for leaf in answer.leaves if leaf.tier in {None, tier}]
+    scores = [leaf.confidence if leaf.score is None else leaf.score for leaf in own]
+    told = {leaf.path: pair for leaf, *pair in zip(own, scores, _told(curve, scores), strict=True)}
     leaves = tuple(
-        replace(leaf, score=score, confidence=confidence)
-        for leaf, score, confidence in zip(answer.leaves, scores, _told(curve, scores), strict=True)
+        replace(leaf, score=told[leaf.path][0], confidence=told[leaf.path][1]) if leaf.path in told else leaf
+        for leaf in answer.leaves
     )
-    known = [leaf.confidence for leaf in counting(leaves)]
-    least = None if None in known else min(one for one in known if one is not None)
-    return replace(answer, leaves=leaves, confidence=least)
+    confidence = least(told_once(leaves), lambda leaf: leaf.confidence)
+    return replace(answer, leaves=leaves, confidence=confidence, calibrated=confidence is not None)
 
 
 def _told(curve: Curve, scores: list[float | None]) -> list[float | None]:

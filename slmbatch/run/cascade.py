@@ -19,9 +19,12 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, thres
     if document.problem is not None:
         return Result(key, Status.UNREADABLE, (), reason=document.problem, notes=notes, characters=length)
     attempts: list[Attempt] = []
-    shown, reasons = None, []
+    shown: int | None = None
+    reasons: list[str] = []
     for tier in tiers:
-        attempt = await tier.attempt(document)
+        attempt = await tier.attempt(document, None if shown is None else attempts[shown])
+        if attempt is None:
+            continue
         attempts.append(attempt)
         if attempt.answer is None:
             reasons.append(f"{attempt.error_kind}: {attempt.error}")
@@ -31,5 +34,7 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, thres
         if reason is None:
             return Result(key, Status.ACCEPTED, tuple(attempts), shown, notes=notes, characters=length)
         reasons.append(reason)
+    if not attempts:
+        reasons = ["no_tier: the document carries no e-invoice, and no tier but embedded-xml is named"]
     status = Status.FAILED if shown is None else Status.REVIEW
     return Result(key, status, tuple(attempts), shown, "; then ".join(reasons), notes, length)

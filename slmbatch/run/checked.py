@@ -6,15 +6,17 @@ The same for every tier, whoever found the values.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
+from slmbatch.checks.identifiers import iban_doubt, vat_doubt
 from slmbatch.checks.rules import Rule, compile_rule
 from slmbatch.checks.values import parse_value
-from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, counting
+from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, least, measure, told_once
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Field, Group, Node
 from slmbatch.types import Answer, Grounded, Grounding, Kind, Leaf, Scalar
 
@@ -28,6 +30,8 @@ NAMES = {
     Kind.CURRENCY: "a currency code",
     Kind.TEXT: "a text",
 }
+DOUBTS = {HintKind.IBAN: iban_doubt, HintKind.VAT: vat_doubt}
+INDEX = re.compile(r"\[\d+\]")
 RAW_EXCERPT = 80
 DECIMALS, INTEGER_DIGITS = 9, 29  # what a decimal128(38, 9) column holds
 LARGEST_INTEGER = 2**63 - 1
@@ -51,20 +55,32 @@ class FieldChecks:
     def __init__(self, task: ExtractTask) -> None:
         self._root = task.schema.root
         self._rules = compile_rules(task)
+        hints = {path: field.hint.kind for path, field in task.schema.fields() if field.hint}
+        self._doubts = {path: DOUBTS[kind] for path, kind in hints.items() if kind in DOUBTS}
 
     def answer(self, found: Found, problems: Iterable[str] = ()) -> Answer:
-        """Return all fields of the schema in its order, checked; `problems` are known ones of the whole row."""
+        """Return all fields of the schema in its order, checked; `problems` are known ones of the whole row.
+
+        Its score is the least of those leaves that one source alone tells: the others are trusted for being told twice.
+        """
         leaves: list[Leaf] = []
         noted = list(problems)
         self._walk(self._root, "", found, (leaves, noted))
         noted += [f"{leaf.path}: {problem}" for leaf in leaves for problem in leaf.problems if _blocks(leaf, problem)]
         return Answer(
             leaves=tuple(leaves),
-            score=_row(leaves, lambda leaf: leaf.score),
-            confidence=_row(leaves, lambda leaf: leaf.confidence),
-            problems=(*noted, *_broken(self._rules, leaves, "error")),
-            warnings=tuple(_broken(self._rules, leaves, "warning")),
+            score=least(told_once(leaves), measure),
+            confidence=least(leaves, lambda leaf: leaf.confidence),
+            problems=(*noted, *_said(self.broken(leaves))),
+            warnings=(*self._doubted(leaves), *_said(_broken(self._rules, leaves, "warning"))),
         )
+
+    def _doubted(self, leaves: Sequence[Leaf]) -> Iterator[str]:
+        """Say of which values the check digits are wrong. True documents have such, too: it's a warning."""
+        for leaf in leaves:
+            doubt = self._doubts.get(INDEX.sub("[]", leaf.path)) if leaf.value is not None else None
+            if doubt is not None and (told := doubt(str(leaf.value))):
+                yield f"{leaf.path}: {told}"
 
     def checked(self, leaves: Sequence[Leaf], problems: Iterable[str] = ()) -> Answer:
         """Return the answer that these leaves make: those of a head, which has only values, places and scores.
@@ -77,6 +93,10 @@ class FieldChecks:
         if unknown:
             raise ValueError(f"the schema has no field {min(unknown)}")
         return answer
+
+    def broken(self, leaves: Sequence[Leaf]) -> list[Rule]:
+        """Return the rules of level error that these leaves break."""
+        return _broken(self._rules, leaves, "error")
 
     def _walk(self, node: Node, path: str, found: Found, told: tuple[list[Leaf], list[str]]) -> None:
         leaves, problems = told
@@ -171,15 +191,8 @@ def _blocks(leaf: Leaf, problem: str) -> bool:
     return leaf.required or problem != NOT_FOUND
 
 
-def _row(leaves: Sequence[Leaf], measure: Callable[[Leaf], float | None]) -> float | None:
-    """The least of the leaves that count."""
-    chosen = [measure(leaf) for leaf in counting(leaves)]
-    known = [one for one in chosen if one is not None]
-    return min(known, default=None) if len(known) == len(chosen) else None
-
-
-def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[str]:
-    """The rules of this level that the values break; a rule that lacks a value says nothing."""
+def rule_values(leaves: Sequence[Leaf]) -> dict[str, Scalar | list[Scalar | None] | None]:
+    """Return the values as rules name them: those of a list's field together, in order."""
     values: dict[str, Scalar | list[Scalar | None] | None] = {}
     for leaf in leaves:
         if "[" not in leaf.path:
@@ -188,8 +201,14 @@ def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[s
         listed = values.setdefault(re.sub(r"\[\d+\]", "", leaf.path), [])
         assert isinstance(listed, list)
         listed.append(leaf.value)
-    return [
-        f"rule {rule.id} is broken: {rule.expression}"
-        for rule in rules
-        if rule.level == level and rule.check(values) is False
-    ]
+    return values
+
+
+def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[Rule]:
+    """The rules of this level that the values break; a rule that lacks a value says nothing."""
+    values = rule_values(leaves)
+    return [rule for rule in rules if rule.level == level and rule.check(values) is False]
+
+
+def _said(rules: Iterable[Rule]) -> tuple[str, ...]:
+    return tuple(f"rule {rule.id} is broken: {rule.expression}" for rule in rules)

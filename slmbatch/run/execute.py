@@ -13,6 +13,7 @@ from typing import Any
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import Found, read
 from slmbatch.run.calibrated import CalibratedRung
+from slmbatch.run.fieldwise import Fieldwise
 from slmbatch.run.loop import Counts, Documents, Loop
 from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
@@ -23,6 +24,7 @@ from slmbatch.store.ledger import Ledger
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import part_paths
 from slmbatch.store.tables import build_tables
+from slmbatch.tasks.extract import ExtractTask
 from slmbatch.types import printable
 
 
@@ -70,7 +72,12 @@ def run_pass(
 ) -> Counts:
     """Settle what this pass is about. `clear` removes what is in the folder, once tiers and inputs are usable."""
     purse = Purse(plan.max_usd)
-    tiers = [_rung(tier, plan.tiers.index(tier) + 1, plan, folder, purse) for tier in one.tiers]
+    asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
+    fieldwise = None
+    if isinstance(plan.task, ExtractTask) and not plan.choices.whole:
+        fieldwise = Fieldwise(plan.task, asked.threshold)
+    shared = (purse, fieldwise)
+    tiers = [_rung(tier, plan.tiers.index(tier) + 1, plan, folder, shared) for tier in one.tiers]
     documents = read(_found(plan.found, one.sources), plan.reading)
     if one.only is not None:
         documents = _these(documents, one.only)
@@ -78,7 +85,6 @@ def run_pass(
         folder.clear()
     one.stage.parts.mkdir(parents=True, exist_ok=True)
     handler = _log_to(folder)
-    asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
     try:
         run = open_manifest(folder, plan.settings())
         if any(tier.metered for tier in one.tiers):
@@ -109,11 +115,12 @@ def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:
         yield [document for document in batch if document.content_hash() in keys]
 
 
-def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, purse: Purse) -> Rung:
-    curve = plan.curves.tiers.get(tier.name)
+def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, shared: tuple[Purse, Fieldwise | None]) -> Rung:
+    purse, fieldwise = shared
     meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
-    rung = make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter)
+    download, curve = plan.choices.download, plan.curves.tiers.get(tier.name)
+    rung = make_rung(tier, plan.task, log=log_path, download=download, meter=meter, fieldwise=fieldwise)
     return rung if curve is None else CalibratedRung(rung, curve)
 
 

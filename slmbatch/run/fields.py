@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from slmbatch.chat import Capabilities, Completion
 from slmbatch.checks.grounding import TextIndex
 from slmbatch.checks.values import parse_value
 from slmbatch.confidence.tokens import SpanScore, TokenSpans
 from slmbatch.run.checked import FieldChecks, list_lengths, says_nothing, storable
+from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field
 from slmbatch.tasks.spans import LeafText, Reply, scan
@@ -23,8 +24,14 @@ class FieldReader:
         self._day_first = task.schema.day_first
         self._raw_logprobs = capabilities.raw_logprobs
         self._checks = FieldChecks(task)
+        self._fields = CheckedFields(task)
 
     def read(self, completion: Completion, document: Document) -> Answer | None:
+        reply = self.reply(completion, document)
+        return None if reply is None else self._fields.answer(*reply, document)
+
+    def reply(self, completion: Completion, document: Document) -> tuple[Sequence[Leaf], list[str]] | None:
+        """Return all fields of the schema as the reply has them, and what is wrong with the reply as a whole."""
         reply = scan(completion.text)
         if not reply.leaves and not reply.whole:
             return None
@@ -33,7 +40,7 @@ class FieldReader:
         written = _Written(reply, completion.text, spans)
         problems = [] if reply.whole else ["the reply breaks off" + " (max_tokens)" * completion.cut_short]
         told = _Read(written, index, day_first=self._day_first, raw_logprobs=self._raw_logprobs)
-        return self._checks.answer(told, problems)
+        return self._checks.answer(told).leaves, problems
 
 
 class _Read:

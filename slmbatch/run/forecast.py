@@ -41,6 +41,7 @@ class Asked:
     busy_s: float = 0.0
     contents: int = 0
     over_budget: int = 0
+    in_part: bool = False  # some of the sample's contents were asked for some fields alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Map
                 else:
                     seen[one["tier"]].contents += 1
                     if key in sample:
+                        seen[one["tier"]].in_part |= bool(one["asked"])
                         seen[one["tier"]].usd.append(float(one["usd"]))
     return seen
 
@@ -99,19 +101,21 @@ def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Map
 def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, left: int) -> Forecast:
     """Forecast what `left` contents will cost; without a sample by assumptions."""
     dice = np.random.default_rng(SEED)
-    reach: Draws = np.ones(DRAWS)
+    tiers_asked = [tier for tier in plan.tiers if not tier.embedded]
+    answered = survey.with_xml / max(survey.left, 1) if len(tiers_asked) < len(plan.tiers) else 0.0
+    reach: Draws = np.full(DRAWS, 1 - answered)  # e-invoices are counted, not guessed: a refused one is rare
     tiers: list[TierForecast] = []
     bills, times = np.zeros(DRAWS), np.zeros(DRAWS)
     before = len(survey.sample)
     top = np.zeros(DRAWS)
-    for number, tier in enumerate(plan.tiers):
+    for number, tier in enumerate(tiers_asked):
         asked = None if seen is None else seen[tier.name]
-        if number and not blind(plan.tiers[number - 1]):
+        if number and not blind(tiers_asked[number - 1]):
             up, stay = ASSUMED if asked is None else _counted(len(asked.usd), before)
             reach = reach * dice.beta(up, stay, DRAWS)
         rows = dice.binomial(left, np.clip(reach, 0, 1)).astype(float)
         each = _each(tier, plan, survey, asked, dice)
-        top = each * left
+        top = (_each(tier, plan, survey, None, dice) if asked and asked.in_part else each) * left
         bill = rows * each
         seconds = None if asked is None or not asked.usd else rows * asked.busy_s / asked.contents
         bills += bill

@@ -19,9 +19,9 @@ from slmbatch.heads.folder import Stored, load_head
 from slmbatch.heads.head import Head
 from slmbatch.heads.memory import give_memory_back, share_memory
 from slmbatch.run.answers import Task
-from slmbatch.run.checked import FieldChecks
 from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
+from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.types import Answer, Attempt, Document
@@ -51,8 +51,14 @@ class HeadTier:
     def concurrency(self) -> int:
         return BATCHES * BATCH
 
-    async def attempt(self, document: Document) -> Attempt:
-        """Answer one document. Raises what loading the head raised, for every document that waited for it."""
+    async def attempt(self, document: Document, before: Attempt | None = None) -> Attempt | None:  # noqa: ARG002
+        """Answer one document, and all about it, since that costs next to nothing.
+
+        None if it carries no e-invoice for a tier that answers from these. Raises what loading the head raised, for
+        every document that waited for it.
+        """
+        if self.plan.embedded and document.xml is None:
+            return None
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((document, future))
         if self._worker is None or self._worker.done():
@@ -114,6 +120,8 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedde
     `embedder` is the sentence model where it's loaded already. Raises ConfigError for a head that doesn't fit the task,
     ModelError for a folder that is no head.
     """
+    if plan.embedded:
+        return _embedded_head(task)
     where = plan.spec.model
     stored = load_head(Path(where).expanduser()) if where else None
     if isinstance(task, ExtractTask):
@@ -121,6 +129,15 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedde
     if plan.spec.engine == "rules":
         raise ConfigError("rules: they find fields, and can't classify.", "Leave --model out, or give head:FOLDER.")
     return _text_head(plan, task, stored, embed=lambda: embedder or sentence_model(plan.settings, download=download))
+
+
+def _embedded_head(task: Task) -> Callable[[], Head]:
+    from slmbatch.heads.embedded_xml import EmbeddedXml
+
+    if not isinstance(task, ExtractTask):
+        raise ConfigError("embedded-xml: it finds fields, and can't classify.", "Leave it out.")
+    head = CheckedHead(EmbeddedXml(task.schema), task)
+    return lambda: head
 
 
 def _text_head(
@@ -154,7 +171,7 @@ class CheckedHead:
 
     def __init__(self, head: Head, task: ExtractTask) -> None:
         self._head = head
-        self._checks = FieldChecks(task)
+        self._fields = CheckedFields(task)
 
     @property
     def fingerprint(self) -> str:
@@ -169,9 +186,13 @@ class CheckedHead:
         return self._head.characters
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
-        """Answer, check, and take the row's confidence for its score."""
-        checked = [self._checks.checked(answer.leaves, answer.problems) for answer in self._head.answer(documents)]
-        return [replace(answer, score=answer.confidence) for answer in checked]
+        """Answer, check, and put right what breaks a sum."""
+        answers = self._head.answer(documents)
+        return [self._checked(answer, document) for answer, document in zip(answers, documents, strict=True)]
+
+    def _checked(self, told: Answer, document: Document) -> Answer:
+        answer = self._fields.answer(told.leaves, told.problems, document)
+        return replace(answer, warnings=(*told.warnings, *answer.warnings))
 
 
 def sentence_model(settings: EngineSettings, *, download: bool) -> Embedder:

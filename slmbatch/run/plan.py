@@ -12,7 +12,7 @@ from slmbatch.confidence.gate import DEFAULT_THRESHOLD
 from slmbatch.engines.batches import endpoint_of
 from slmbatch.engines.capabilities import model_of
 from slmbatch.engines.loaders import LOCAL, known_engine
-from slmbatch.engines.settings import EngineSettings, EngineSpec, parse_spec
+from slmbatch.engines.settings import EMBEDDED, EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price, Rates
 from slmbatch.readers import Found, ReadOptions, find
@@ -21,7 +21,8 @@ from slmbatch.run.calibration import NO_CURVES, Curves, load_curves, question_ha
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.run.identity import identity
-from slmbatch.run.pricing import batch_price, parse_prices, tier_price
+from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
+from slmbatch.run.promise import Promise
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Schema
 
@@ -61,20 +62,13 @@ class TierPlan:
         return str(self.spec)
 
     @property
+    def embedded(self) -> bool:
+        """Whether it answers from e-invoices, and so only documents that carry one."""
+        return self.spec.engine == EMBEDDED
+
+    @property
     def local(self) -> bool:
         return self.spec.engine in LOCAL
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """What a certified run promises: `target` of its rows as the last tier would have said, with certainty 1 - `delta`.
-
-    `seed` decides about ties and the sample.
-    """
-
-    target: Decimal
-    delta: Decimal
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +90,7 @@ class Choices:
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +125,7 @@ class Plan:
             "attachments": self.reading.attachments,
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
+            **({"ask_whole": str(self.choices.whole)} if isinstance(self.task, ExtractTask) else {}),
             **promised,
             **({"calibration": self.curves.sha256} if self.curves.tiers else {}),
         }
@@ -149,6 +145,8 @@ NO_BATCHES = Batching()
 def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
     """Decide on tiers and inputs. Raises UsageError for anything that can't work."""
     threshold = choices.threshold if choices.threshold is not None else config.threshold
+    if choices.whole and not isinstance(task, ExtractTask):
+        raise ConfigError("--ask-whole: labels have no fields.", "It belongs to extract; leave it out.")
     if isinstance(task, ExtractTask):
         compile_rules(task)  # a wrong rule is said before anything is asked
     tiers = plan_tiers(
@@ -170,7 +168,7 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         raise ConfigError("--batch-wait: no tier is asked in batches.", "Add --batch, or leave it out.")
     for tier in tiers:
         if not tier.price.known:
-            raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier))
+            raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier.name))
     if choices.promise is not None and len(tiers) == 1:
         raise ConfigError(
             "--target: there is only one tier: nobody to agree with.",
@@ -181,24 +179,24 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         choices=choices,
         found=find(choices.inputs),
         reading=reading,
-        tiers=tiers,
+        tiers=(*_embedded(task, tiers), *tiers),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
         curves=load_curves(choices.calibration, task, tiers),
     )
 
 
+def _embedded(task: Task, tiers: Sequence[TierPlan]) -> tuple[TierPlan, ...]:
+    """The tier that goes before all others where the schema names business terms: it costs nothing."""
+    if not isinstance(task, ExtractTask) or not task.schema.terms or any(tier.embedded for tier in tiers):
+        return ()
+    spec = parse_spec(EMBEDDED)
+    return (TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {})),)
+
+
 def blind(tier: TierPlan) -> bool:
     """Whether a tier tells no logprobs, so that its answers have no score and are accepted on the last tier only."""
     return tier.spec.engine in {"openai", "anthropic"} and not model_of(tier.spec, tier.settings).top_logprobs
-
-
-def price_remedy(tier: TierPlan) -> str:
-    """Say how a price is given."""
-    return (
-        f"Give --price {tier.name}=INPUT/OUTPUT in USD per million tokens (=0 for a server of your own), or `price` "
-        "in the tier's table of the configuration file."
-    )
 
 
 def plan_tiers(

@@ -72,5 +72,13 @@ def parse_prices(texts: Sequence[str]) -> dict[str, Rates]:
     return prices
 
 
+def price_remedy(tier: str) -> str:
+    """Say how a tier's price is given."""
+    return (
+        f"Give --price {tier}=INPUT/OUTPUT in USD per million tokens (=0 for a server of your own), or `price` in the "
+        "tier's table of the configuration file."
+    )
+
+
 def _exact(rate: Decimal) -> bool:
     return rate.is_finite() and rate >= 0 and round(rate, PRICE_DECIMALS) == rate

@@ -20,7 +20,8 @@ SALT = b"slmbatch pilot"
 class Survey:
     """What there is to do.
 
-    `contents` are distinct readable texts, `left` those without a result yet, `characters` the length of these in all.
+    `contents` are distinct readable texts, `left` those without a result yet, `characters` the length of these in all,
+    `with_xml` how many of them carry an e-invoice.
     `sample` are the keys of as many contents as were asked for, drawn at random: the same ones each time, a smaller
     sample being part of a larger one; `sample_left` of them have no result yet.
     """
@@ -30,6 +31,7 @@ class Survey:
     contents: int
     left: int
     characters: int
+    with_xml: int
     sample: frozenset[bytes]
     sample_left: int
 
@@ -40,7 +42,7 @@ def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
     for keys in settled_keys(folder.parts, without_failed=plan.choices.retry_failed):
         done.add(keys)
     drawn: list[tuple[int, bytes]] = []  # a heap of the lowest hashes, negated: its top is the first to go
-    documents = unreadable = contents = left = characters = 0
+    documents = unreadable = contents = left = characters = with_xml = 0
     for batch in read(plan.found, plan.reading):
         documents += len(batch)
         unreadable += sum(document.problem is not None for document in batch)
@@ -50,6 +52,7 @@ def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
             contents += 1
             left += not is_settled
             characters += 0 if is_settled else len(document.text)
+            with_xml += not is_settled and document.xml is not None
             heapq.heappush(drawn, (-_lot(key), key))
             if len(drawn) > sample:
                 heapq.heappop(drawn)
@@ -60,6 +63,7 @@ def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
         contents,
         left,
         characters,
+        with_xml,
         sample=frozenset(keys),
         sample_left=done.contains(keys).count(False) if keys else 0,
     )

@@ -76,6 +76,9 @@ class RunFolder:
         for name in TABLES:
             (self.root / name).unlink(missing_ok=True)
         if self.certify.exists():
+            for path in self.certify.iterdir():  # first what was frozen: it mustn't outlive the answers it was made of
+                if path.is_file():
+                    path.unlink()
             shutil.rmtree(self.certify)
         for path in (*self.parts.iterdir(), *self.sessions.iterdir(), self.rows, self.manifest):
             path.unlink(missing_ok=True)

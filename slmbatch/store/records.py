@@ -27,6 +27,9 @@ ATTEMPT = pa.struct(
         "output_tokens": pa.int64(),
         "usd": pa.string(),  # a Decimal, exactly
         "seconds": pa.float64(),
+        "asked": pa.list_(pa.string()),  # empty: everything
+        "spared_input_tokens": pa.int64(),
+        "spared_output_tokens": pa.int64(),
     }
 )
 BOX = pa.struct(
@@ -46,10 +49,14 @@ LEAF = pa.struct(
         "page": pa.int32(),
         "start": pa.int32(),
         "end": pa.int32(),
+        "xml_path": pa.string(),
         "box": BOX,  # of the words on the page, from the page's top left
         "ocr": pa.float64(),  # the OCR's score of the least sure word of the value, no probability
         "required": pa.bool_(),
         "problems": pa.list_(pa.string()),
+        "repaired": pa.bool_(),
+        "agreed": pa.bool_(),
+        "tier": pa.string(),  # null: the row's
     }
 )
 PART = pa.schema(
@@ -111,6 +118,9 @@ def _attempt(attempt: Attempt) -> Record:
         "output_tokens": attempt.usage.output_tokens,
         "usd": format(attempt.usd, "f"),
         "seconds": attempt.seconds,
+        "asked": list(attempt.asked),
+        "spared_input_tokens": attempt.spared.input_tokens,
+        "spared_output_tokens": attempt.spared.output_tokens,
     }
 
 
@@ -128,10 +138,14 @@ def _leaf(leaf: Leaf) -> Record:
         "page": leaf.grounding.page,
         "start": leaf.grounding.start,
         "end": leaf.grounding.end,
+        "xml_path": leaf.grounding.xml_path,
         "box": None if leaf.grounding.box is None else asdict(leaf.grounding.box),
         "ocr": leaf.grounding.ocr,
         "required": leaf.required,
         "problems": leaf.problems,
+        "repaired": leaf.repaired,
+        "agreed": leaf.agreed,
+        "tier": leaf.tier,
     }
 
 

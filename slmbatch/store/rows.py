@@ -59,6 +59,11 @@ class RowWriter:
         self._temporary.unlink(missing_ok=True)
 
 
+def keys_in(rows: Path) -> KeyIndex:
+    """Return the contents of all rows."""
+    return KeyIndex.of(pq.read_table(rows, columns=["key"])["key"].to_pylist())
+
+
 def sources_of(rows: Path, keys: KeyIndex) -> frozenset[str]:
     """Return the sources that hold any of these contents."""
     found: set[str] = set()

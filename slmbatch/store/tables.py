@@ -17,6 +17,7 @@ from slmbatch.errors import OverBudget
 from slmbatch.store.folder import RunFolder, flush, publish
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.records import LEAF
+from slmbatch.store.repeats import Repeats
 from slmbatch.store.rows import GROUP_ROWS
 from slmbatch.tasks.schema import Field, Group, Items, Node, Schema
 from slmbatch.types import Kind
@@ -57,7 +58,7 @@ LABEL = [
 ARROW = {Kind.INTEGER: pa.int64(), Kind.DECIMAL: DECIMAL, Kind.DATE: pa.date32(), Kind.BOOLEAN: pa.bool_()}
 FIELDS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("tier", pa.string())]
-    + [(member.name, member.type) for member in LEAF],
+    + [(member.name, member.type) for member in LEAF if member.name != "tier"],
     metadata={"slmbatch.fields": "3"},
 )
 
@@ -80,11 +81,13 @@ def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None
     """Write results.parquet, and fields.parquet for extract, one row per input row, in input order.
 
     `into` is another folder for them than the run's.
-    Memory doesn't grow with the number of rows beyond 24 bytes a row for finding results.
+    Memory doesn't grow with the number of rows beyond 24 bytes a row for finding results, and 24 more where the schema
+    says that values must be unique: rows which share them with an earlier row are warned of.
     """
     into = into or folder.root
     located = LocatedParts(parts)
     counted = np.zeros(sum(pq.read_metadata(path).num_rows for path in parts), dtype=bool)
+    repeats = Repeats(schema, folder.rows) if schema and schema.unique else None
     with (
         _Table(into / "results.parquet", results_schema(schema)) as results,
         _Table(into / "fields.parquet" if schema else None, FIELDS) as fields,
@@ -93,7 +96,7 @@ def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None
             rows = pa.Table.from_batches([batch])
             positions = located.find(rows["key"].to_pylist())
             settled = located.take(positions)
-            results.write(_results(rows, settled, schema, first=_first(positions, counted)))
+            results.write(_results(rows, settled, schema, first=_first(positions, counted), repeats=repeats))
             if schema:
                 fields.write(_fields(rows, settled))
 
@@ -134,7 +137,9 @@ def _first(positions: np.ndarray[Any, np.dtype[np.int64]], counted: np.ndarray[A
     return first
 
 
-def _results(rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first: Any) -> pa.Table:
+def _results(
+    rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first: Any, repeats: Repeats | None
+) -> pa.Table:
     columns: dict[str, Any] = {name: rows[name] for name in ("id", "source", "parent", "row")}
     columns["status"] = settled["status"]
     if schema is None:
@@ -149,6 +154,9 @@ def _results(rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first:
             [_nested(schema.root, one) if one else None for one in leaves], _arrow(schema.root)
         )
     columns |= {name: settled[name] for name in ("score", "confidence", "tier", "reason", "warnings")}
+    if repeats is not None:
+        warned = zip(settled["warnings"].to_pylist(), repeats.warnings(leaves), strict=True)
+        columns["warnings"] = pa.array([[*known, *more] for known, more in warned], pa.list_(pa.string()))
     columns["truncated"] = pc.or_(settled["truncated"], rows["cut"])
     columns["waits_for"] = _kept_away(settled["attempts"])
     columns |= _spent(settled["attempts"], first)
@@ -197,7 +205,8 @@ def _fields(rows: pa.Table, settled: pa.Table) -> pa.Table:
     parents, flat = pc.list_parent_indices(lists), pc.list_flatten(lists)
     columns = {name: rows[name].take(parents) for name in ("id", "source", "row")}
     columns |= {name: settled[name].take(parents) for name in ("status", "tier")}
-    columns |= {member.name: pc.struct_field(flat, member.name) for member in LEAF}
+    columns |= {member.name: pc.struct_field(flat, member.name) for member in LEAF if member.name != "tier"}
+    columns["tier"] = pc.coalesce(pc.struct_field(flat, "tier"), columns["tier"].combine_chunks())
     return pa.table(columns)
 
 

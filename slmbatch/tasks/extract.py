@@ -7,7 +7,7 @@ grammar that allows strings only makes small models lose every amount.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -62,8 +62,13 @@ class ExtractTask:
     def max_tokens(self) -> int:
         return TOKENS_PER_LEAF * _leaf_count(self.schema.root)
 
-    def request(self, text: str, capabilities: Capabilities) -> Request:
-        messages = (Message("system", self.instructions), Message("user", f"Document:\n{text}"))
+    def request(
+        self, text: str, capabilities: Capabilities, *, failed: Sequence[str] = (), parts: bool = False
+    ) -> Request:
+        """Ask about a text. `failed` is what an earlier reading got wrong; `parts`: the text leaves something out."""
+        heading = "Document (parts of it):" if parts else "Document:"
+        notes = "\n- ".join(["\n\nAn earlier reading failed:", *failed]) if failed else ""
+        messages = (Message("system", self.instructions), Message("user", f"{heading}\n{text}{notes}"))
         # Alternatives aren't needed: a leaf's score comes from its own tokens. One is the least that servers tell.
         return Request(messages, self._shape, self.max_tokens, min(1, capabilities.top_logprobs))
 

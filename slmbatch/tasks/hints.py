@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from slmbatch.einvoice.terms import TERMS
 from slmbatch.errors import TaskError
 from slmbatch.types import Kind
 
@@ -43,11 +44,15 @@ class Pick(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A leaf's hints. `labels` are what is printed beside the value; without `pick` one of them must be."""
+    """A leaf's hints. `labels` are what is printed beside the value; without `pick` one of them must be.
+
+    `term` is the business term of EN 16931 that the leaf is in an e-invoice, as in `BT-112`.
+    """
 
     kind: HintKind
     labels: tuple[str, ...] = ()
     pick: Pick | None = None
+    term: str | None = None
 
 
 class _Written(BaseModel):
@@ -55,6 +60,7 @@ class _Written(BaseModel):
     kind: HintKind | None = None
     labels: tuple[str, ...] = ()
     pick: Pick | None = None
+    en16931: str | None = None
 
 
 _BY_KIND = {
@@ -88,7 +94,7 @@ def read_hint(written: Any, kind: Kind, implied: Hint, *, where: str) -> Hint:
     Raises TaskError for an unknown key or kind, and for a kind that can't become the leaf's type.
     """
     place = f"{where}: x-slmbatch"
-    remedy = f"Write {{kind: {'|'.join(HintKind)}, labels: [...], pick: {'|'.join(Pick)}}}."
+    remedy = f"Write {{kind: {'|'.join(HintKind)}, labels: [...], pick: {'|'.join(Pick)}, en16931: BT-…}}."
     if not isinstance(written, Mapping) or not written:
         raise TaskError(f"{place}: says nothing of the leaf.", remedy)
     try:
@@ -99,10 +105,25 @@ def read_hint(written: Any, kind: Kind, implied: Hint, *, where: str) -> Hint:
         raise TaskError(f"{place}.{at}: {first['msg'].lower()}.", remedy) from error
     if any(not re.search(r"\w", label) for label in told.labels):
         raise TaskError(f"{place}.labels: a label has no letters.", "Write the words printed beside the value.")
+    _check_term(told.en16931, lists=where.rpartition(": ")[2].count("[]"), place=place)
     chosen = told.kind or implied.kind
     if kind in _BY_KIND and kind not in _TYPED.get(chosen, ()):
         raise TaskError(f"{place}.kind: {chosen} doesn't fit a leaf of type {kind}.", "Change the kind or the format.")
-    return Hint(chosen, told.labels or implied.labels, told.pick)
+    return Hint(chosen, told.labels or implied.labels, told.pick, told.en16931)
+
+
+def _check_term(term: str | None, *, lists: int, place: str) -> None:
+    """Raise TaskError unless the term is known, and stands in a list if and only if an invoice has several."""
+    if term is None:
+        return
+    if term not in TERMS:
+        known = ", ".join(f"{one.id} ({one.name})" for one in TERMS.values())
+        raise TaskError(f"{place}.en16931: {term!r} is no known business term.", f"Known: {known}.")
+    if TERMS[term].group is None and lists:
+        raise TaskError(f"{place}.en16931: an invoice has {term} once.", "Take the leaf out of the list.")
+    if TERMS[term].group is not None and lists != 1:
+        remedy = "Put the leaf into a list of objects of its own."
+        raise TaskError(f"{place}.en16931: an invoice has several {term}.", remedy)
 
 
 def implied_hint(name: str, kind: Kind, description: str) -> Hint:

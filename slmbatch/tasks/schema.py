@@ -9,12 +9,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Literal, TypeAlias
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any, TypeAlias
 
 from slmbatch.errors import TaskError
+from slmbatch.tasks.extension import RuleSpec, check_unique, read_extension
 from slmbatch.tasks.hints import Hint, implied_hint, read_hint
 from slmbatch.types import Kind
 
@@ -60,35 +58,28 @@ class Items:
 Node: TypeAlias = Field | Group | Items
 
 
-class RuleSpec(BaseModel):
-    """One cross-field rule as written in the schema."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    id: str
-    expr: str
-    tolerance: Decimal = Decimal(0)
-    level: Literal["error", "warning"] = "error"
-
-
-class _Extension(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    rules: tuple[RuleSpec, ...] = ()
-    day_first: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A compiled schema. `name` is its title or file name; `source` the canonical JSON it was compiled from."""
+    """A compiled schema. `name` is its title or file name; `source` the canonical JSON it was compiled from.
+
+    `unique` are the leaves that together should be another document's in no two rows.
+    """
 
     name: str
     root: Group
     rules: tuple[RuleSpec, ...]
     day_first: bool
     source: str
+    unique: tuple[str, ...] = ()
 
     def fields(self) -> Iterator[tuple[str, Field]]:
         """Yield every leaf with its path; list members are written `line_items[].amount`."""
         yield from _walk(self.root, "")
+
+    @property
+    def terms(self) -> dict[str, str]:
+        """The business terms of EN 16931 that leaves are, by the leaf's path."""
+        return {path: field.hint.term for path, field in self.fields() if field.hint and field.hint.term}
 
 
 def _walk(node: Node, path: str) -> Iterator[tuple[str, Field]]:
@@ -107,19 +98,17 @@ def compile_schema(source: Mapping[str, Any], *, name: str, where: str) -> Schem
     Raises TaskError naming the path of an unsupported keyword, type or format.
     """
     compiler = _Compiler(where, source.get("$defs", {}))
-    try:
-        extension = _Extension.model_validate(source.get("x-slmbatch", {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in ("x-slmbatch", *first["loc"]))
-        remedy = "x-slmbatch has `rules` and `day_first`."
-        raise TaskError(f"{where}: {place}: {first['msg'].lower()}.", remedy) from error
+    extension = read_extension(source.get("x-slmbatch", {}), where=where)
     bare = {key: value for key, value in source.items() if key != "x-slmbatch"}
     root = compiler.node(bare, "", required=True, depth=0)
     if not isinstance(root, Group):
         raise TaskError(f"{where}: the top of a schema must be an object.", "Wrap it: {type: object, properties: …}.")
     canonical = json.dumps(source, sort_keys=False, ensure_ascii=False)
-    return Schema(str(source.get("title", name)), root, extension.rules, extension.day_first, canonical)
+    schema = Schema(
+        str(source.get("title", name)), root, extension.rules, extension.day_first, canonical, extension.unique
+    )
+    check_unique(extension, [path for path, _ in schema.fields()], where=where)
+    return schema
 
 
 @dataclass(frozen=True, slots=True)

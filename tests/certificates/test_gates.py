@@ -48,6 +48,7 @@ def test_kept_rows_that_may_be_wrong_are_refused_unless_allowed() -> None:
     refused = judged(wrong, tolerated=3)
     assert refused is not None
     assert refused.reason is Reason.KEPT_ROWS_WRONG
+    assert refused.message.endswith("less than the 80% wanted of kept rows, whatever --target is.")
     assert refused.numbers["least"] < 0.8 < refused.numbers["estimate"]
     assert judged(wrong, tolerated=3, least=None) is None
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from slmbatch.checks.grounding import TextIndex, located
 from slmbatch.checks.values import parse_value
+from slmbatch.places import Box, Layout
 from slmbatch.readers.layout import pack
-from slmbatch.types import Box, Grounded, Grounding, Kind, Layout, Page, Scalar
+from slmbatch.types import Grounded, Grounding, Kind, Page, Scalar
 
 
 def pages(*texts: str) -> tuple[Page, ...]:

@@ -112,6 +112,7 @@ def test_expected_answers_that_do_not_fit_are_refused(runs: Path, tmp_path: Path
     ran = slmbatch("eval", runs / "good" / "out", "--gold", gold)
     assert (ran.code, ran.out) == (2, "")
     assert "none of its 1 ids has an expected answer and a result in this run; without a result is a.txt" in ran.err
+    assert "--id-column" in ran.err
     gold.with_suffix(".jsonl").write_text('{"id": "t.parquet#0", "values": {"total": "1"}}\n')
     ran = slmbatch("eval", runs / "good" / "out", "--gold", gold.with_suffix(".jsonl"))
     assert "give labels" in ran.err

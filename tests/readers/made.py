@@ -98,6 +98,16 @@ def write(folder: Path, **files: bytes) -> Path:
     return folder
 
 
+def pdf_with(files: dict[str, bytes], pages: Sequence[str]) -> bytes:
+    """Write a PDF as `text_pdf` does, with files attached."""
+    writer = PdfWriter(clone_from=io.BytesIO(text_pdf(pages)))
+    for name, content in files.items():
+        writer.add_attachment(name, content)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
 def outlook(subject: str = "Grüße", body: str = "Hello Bob") -> MapiMessage:
     """Make an Outlook mail that never was on the internet, with the sender and recipient of `mail`."""
     message = MapiMessage.create(subject, body)

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from slmbatch.checks.grounding import located
+from slmbatch.places import Box
 from slmbatch.readers import ReadOptions, find, read
 from slmbatch.readers.images import read_image
 from slmbatch.readers.ocr import SIDE, Extent, read_picture
-from slmbatch.types import Box, Grounded, Page
+from slmbatch.types import Grounded, Page
 
 Texts = list[tuple[int, int, str]]
 SLIP: Texts = [(60, 60, "Slip number"), (400, 60, "A-1234"), (60, 140, "Total"), (400, 140, "56.70 EUR")]

@@ -34,12 +34,14 @@ def classify(
         return execute(make_plan(task, chosen, load_config(config), reading or ReadOptions(workers=1)), folder)
 
 
-def extract(source: Path, out: Path, model: str, schema: dict[str, object], **choices: object) -> Counts:
+def extract(
+    source: Path, out: Path, model: str, schema: dict[str, object], *, config: Path | None = None, **choices: object
+) -> Counts:
     """Extract the fields of `schema` from `source` into `out`."""
     chosen = Choices(inputs=(str(source),), out=out, model=model, prices=_unpaid(model, choices), **choices)  # type: ignore[arg-type]
     task = ExtractTask(compile_schema(schema, name="made", where="made"))
     with RunFolder(out).claimed() as folder:
-        return execute(make_plan(task, chosen, load_config(None), ReadOptions(workers=1)), folder)
+        return execute(make_plan(task, chosen, load_config(config), ReadOptions(workers=1)), folder)
 
 
 def _unpaid(model: str, choices: dict[str, object]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ TOPICS = {
     "shipping": ["parcel", "courier", "delivery", "address", "tracking", "late", "box", "label", "driver", "depot"],
     "crash": ["error", "freeze", "restart", "bug", "screen", "blank", "version", "update", "install", "log"],
 }
-OWN = 0.62  # of a text's words that are of its topic
+OWN = 0.7  # of a text's words that are of its topic
 ROWS = 400
 TARGET = 0.9
 PRICE = "1/10"
@@ -175,6 +175,9 @@ TAMPERED: dict[str, Callable[[Path], None]] = {
     "rank": lambda out: stated(out, rank=certificate(out)["rank"] + 1),
     "kept rows": lambda out: stated(out, kept=certificate(out)["kept"] + 1),
     "error ranks": lambda out: stated(out, error_ranks=certificate(out)["error_ranks"][1:]),
+    "who is agreed with": lambda out: stated(out, top_tier="openai:gpt-4.1"),
+    "who is cheap": lambda out: stated(out, cheap_tiers=["openai:gpt-4.1"]),
+    "the labels' date": lambda out: stated(out, asked_on="2031-01-01"),
     "a result's label": lambda out: edited(out / "results.parquet", relabel),
     "a result's score": lambda out: edited(out / "results.parquet", swap_first("score")),
     "a result's tier": lambda out: edited(out / "results.parquet", swap_first("tier")),
@@ -296,6 +299,9 @@ def test_too_few_rows_go_up_with_the_reason_and_stop_under_strict(
     assert {row["tier"] for row in results(tmp_path / "out")} == {top.model}
     assert not (tmp_path / "out" / "certificate.json").exists()
     assert json.loads((tmp_path / "out" / "report.json").read_text())["certificate"]["refused"] == "too_few_rows"
+    ran = slmbatch("verify", tmp_path / "out")
+    assert (ran.code, ran.out) == (2, "")
+    assert "nor where it was refused: report.json says why" in ran.err
 
 
 def test_a_label_that_never_came_counts_as_an_error(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:

@@ -75,7 +75,7 @@ def test_what_the_tables_cannot_hold_is_no_value() -> None:
         (("number", "total"), [("number", 0.9, 0.7), ("total", 0.8, 0.95), ("day", 0.1, 0.1)], 0.8, 0.7),
         (("number", "total"), [("number", 0.9, None), ("total", 0.8, 0.95)], 0.8, None),
         (("number", "total"), [("number", 0.9, 0.7)], None, None),  # total is missing, and nothing is known of it
-        ((), [("number", 0.9, 0.7), ("total", None, 0.6)], None, 0.6),
+        ((), [("number", 0.9, 0.7), ("total", None, 0.6)], 0.6, 0.6),  # what rules find has no score of its own
     ],
 )
 def test_a_row_is_as_sure_as_the_least_sure_of_what_it_needs(

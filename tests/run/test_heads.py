@@ -109,7 +109,7 @@ def test_extract_without_a_model_finds_fields_by_rules(tmp_path: Path) -> None:
     assert (scan["status"], scan["values"]["invoice_id"]) == ("accepted", "BF-2024-0371")
     fields = [one for one in pq.read_table(tmp_path / "out" / "fields.parquet").to_pylist() if one["value"] is not None]
     units = {Path(one["id"]).suffix: one["box"] and one["box"]["unit"] for one in fields}
-    assert units == {".pdf": "pt", ".jpg": "px", ".txt": None}
+    assert units == {".pdf": "pt", ".jpg": "px", ".txt": None, ".xml": None}
     assert {one["ocr"] is not None for one in fields if one["id"].startswith("scan")} == {True}
     assert {one["ocr"] for one in fields if not one["id"].startswith("scan")} == {None}
     measures = json.loads(slmbatch("eval", tmp_path / "out", "--gold", EXPECTED, "--json").out)["measures"]
@@ -132,12 +132,12 @@ def test_a_head_learned_from_documents_extracts(tmp_path: Path) -> None:
     ran = slmbatch("train", INVOICES, "--schema", HEADER, "--gold", EXPECTED, "-o", head, "--json")
     assert ran.code == 0, ran.err
     card = json.loads(ran.out)
-    assert card["documents"] == 15
+    assert card["documents"] == 17
     assert {"invoice_id", "total_amount"} <= set(card["learned"])
     assert all(one["sure"] <= one["found"] and one["right"] <= one["values"] for one in card["cross_validated"])
     ran = slmbatch("extract", INVOICES, "--schema", HEADER, "-o", out, "--model", f"head:{head}")
     assert ran.code == 0, ran.err
-    assert {row["tier"] for row in results(out)} == {f"head:{head}", None}
+    assert {row["tier"] for row in results(out)} == {f"head:{head}", "embedded-xml", None}
 
 
 @pytest.mark.parametrize(

@@ -166,3 +166,23 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="no run of slmbatch"):
         read_manifest(RunFolder(tmp_path))
+
+
+def test_what_was_frozen_is_removed_before_the_answers_it_was_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = claimed(tmp_path / "out")
+    (folder.certify / "answers").mkdir(parents=True)
+    for name in ("answers/part-000000.parquet", "frozen.parquet", "plan.json", "labels.parquet"):
+        (folder.certify / name).touch()
+    remove, removed = os.unlink, list[str]()
+
+    def unlink(path: str | Path, **options: int) -> None:
+        removed.append(Path(path).name)
+        remove(path, **options)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    folder.clear()
+    folder.release()
+    assert {"frozen.parquet", "plan.json", "labels.parquet"} <= set(removed[: removed.index("part-000000.parquet")])
+    assert not folder.certify.exists()

@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from slmbatch.chat import Usage
+from slmbatch.places import Box
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import PartStore, part_paths
 from slmbatch.store.records import record
 from slmbatch.store.rows import GROUP_ROWS, RowWriter
 from slmbatch.store.tables import build_tables
 from slmbatch.tasks.schema import Schema, compile_schema
-from slmbatch.types import Answer, Attempt, Box, Document, Grounded, Grounding, Leaf, Result, Scalar, Status
+from slmbatch.types import Answer, Attempt, Document, Grounded, Grounding, Leaf, Result, Scalar, Status
 from tests.harness import results
 
 from .made import key, result

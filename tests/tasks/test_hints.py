@@ -53,3 +53,21 @@ def test_a_conclusion_has_no_hint() -> None:
 def test_a_wrong_hint_is_refused_with_its_place(hint: Any, said: str) -> None:
     with pytest.raises(TaskError, match=said):
         leaf({"type": "number", "x-slmbatch": hint})
+
+
+@pytest.mark.parametrize(
+    ("term", "listed", "what"),
+    [
+        ("BT-999", False, "no known business term"),
+        ("BT-11O", False, "BT-110 (Total VAT)"),
+        ("BT-131", False, "several"),
+        ("BT-112", True, "once"),
+    ],
+)
+def test_a_business_term_has_to_be_known_and_in_its_place(term: str, listed: bool, what: str) -> None:
+    leaf: dict[str, Any] = {"type": "string", "x-slmbatch": {"en16931": term}}
+    items = {"type": "array", "items": {"type": "object", "properties": {"a": leaf}}}
+    with pytest.raises(TaskError) as caught:
+        compile_schema({"type": "object", "properties": {"b": items if listed else leaf}}, name="t", where="t.json")
+    assert what in f"{caught.value.message} {caught.value.remedy}"
+    assert "t.json: b" in caught.value.message

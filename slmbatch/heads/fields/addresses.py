@@ -44,7 +44,7 @@ def find_addresses(sheet: Sheet) -> Found:
                 found.append(Candidate(start, ends[last], value, first))
                 lasts.append(last)
     firsts = np.array([one.line for one in found], np.intp)
-    return Found.of(found, _traits(Rows(rows), firsts, np.array(lasts, np.intp)), ADDRESS_TRAITS)
+    return Found.of(found, _traits(Rows(texts), firsts, np.array(lasts, np.intp)), ADDRESS_TRAITS)
 
 
 def _end(start: int, text: str) -> int:

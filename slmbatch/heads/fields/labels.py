@@ -80,16 +80,15 @@ class Labels:
 
     def find(self, sheet: Sheet, printed: Words) -> list[Label]:
         """Return the labels of a document in order; none lies over another."""
-        texts = printed.texts
+        texts, lengths = printed.texts, self._lengths
         found: list[Label] = []
-        at = 0
-        while at < len(texts):
-            length = self._length(sheet, printed, at) if texts[at] in self._lengths else 0
+        free = 0  # words before this one are taken
+        for at in [place for place, word in enumerate(texts) if word in lengths]:
+            length = self._length(sheet, printed, at) if at >= free else 0
             if length:
-                start, end = printed.spans[at][0], printed.spans[at + length - 1][1]
-                owners = self._owners[tuple(texts[at : at + length])]
-                found.append(Label(start, end, sheet.line_at(start), owners, length))
-            at += length or 1
+                free = at + length
+                start, end = printed.spans[at][0], printed.spans[free - 1][1]
+                found.append(Label(start, end, sheet.line_at(start), self._owners[tuple(texts[at:free])], length))
         return found
 
     def _length(self, sheet: Sheet, printed: Words, at: int) -> int:

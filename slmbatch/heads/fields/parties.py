@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slmbatch.heads.fields.candidates import Candidate, Found
-from slmbatch.heads.fields.rows import KNOWN_TEXTS, Row, Rows, packed, read_row, unpacked
+from slmbatch.heads.fields.rows import KNOWN_TEXTS, Row, Rows, packed, packed_row, read_row, unpacked
 from slmbatch.heads.fields.sheet import Sheet
 
 PARTY_LINES, LONGEST_NAME = 120, 120  # lines of the beginning, and characters
@@ -60,35 +60,40 @@ def find_parties(sheet: Sheet) -> Found:
     found: dict[tuple[int, int], tuple[Candidate, _Name, bool]] = {}
     for number, text in enumerate(texts):
         if rows[number].alpha:
-            for start, end, part in _spans(sheet, rows, number, text):
-                name = read_name(sheet.text[start:end])
-                if name is not None:
-                    place = start + name.start, start + name.end
-                    found.setdefault(place, (Candidate(*place, name.value, number), name, part))
+            start = sheet.lines[number].start
+            for name, part in _names(sheet, rows, number, text):
+                place = start + name.start, start + name.end
+                found.setdefault(place, (Candidate(*place, name.value, number), name, part))
     candidates, names, parts = zip(*found.values(), strict=True) if found else ((), (), ())
     times = Counter(map(str.casefold, texts))
     repeated = np.array([times[text.casefold()] > 1 for text in texts], bool)
-    columns = _traits(sheet, candidates, names, rows)
+    columns = _traits(sheet, candidates, names, Rows(texts))
     lines = np.array([one.line for one in candidates], np.intp)
     return Found.of(candidates, columns | {"part_of_line": parts, "repeated": repeated[lines]}, PARTY_TRAITS)
 
 
-def _spans(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterator[tuple[int, int, bool]]:
+def _names(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterator[tuple[_Name, bool]]:
     """Yield the line, the line with the next one, and the parts of the line; whether each is only a part."""
-    start = sheet.lines[number].start
-    yield start, start + len(text), False
+    whole = read_name(text)
+    if whole is not None:
+        yield whole, False
     if number + 1 < len(rows) and len(text) < 60 and _goes_on(rows[number + 1]):
-        yield start, sheet.lines[number + 1].end, False
-    for first, last in _parts(text):
-        yield start + first, start + last, True
+        both = read_name(sheet.text[sheet.lines[number].start : sheet.lines[number + 1].end])
+        if both is not None:
+            yield both, False
+    for part in _parts(text):
+        yield part, True
 
 
 @lru_cache(maxsize=KNOWN_TEXTS)
-def _parts(text: str) -> tuple[tuple[int, int], ...]:
-    """Return where the parts of a line stand: between wide gaps, and up to the first comma or dash."""
-    parts = [one.span() for one in _WIDE.finditer(text)] if "   " in text else []
+def _parts(text: str) -> tuple[_Name, ...]:
+    """Return the names that are parts of a line: between wide gaps, and up to the first comma or dash."""
+    places = [one.span() for one in _WIDE.finditer(text)] if "   " in text else []
     head = _HEAD.match(text) if _BREAK.search(text) else None
-    return (*parts, head.span()) if head else tuple(parts)
+    if head:
+        places.append(head.span())
+    names = ((start, read_name(text[start:end])) for start, end in places)
+    return tuple(name._replace(start=at + name.start, end=at + name.end) for at, name in names if name is not None)
 
 
 def _goes_on(row: Row) -> bool:
@@ -115,18 +120,17 @@ def read_name(raw: str) -> _Name | None:
         value.isupper(), value.count(" ") + 1, named is not None, _PERSON.match(value) is not None, tail is not None,
         not (value[-1].isalnum() or value[-1] in ".)"), not value[0].isalnum(),
     )  # fmt: skip
-    return _Name(first, last, value, two, packed((*told, *read_row(value if two or tail else raw))))
+    return _Name(first, last, value, two, packed(told) + packed_row(value if two or tail else raw))
 
 
 def _traits(
-    sheet: Sheet, candidates: Sequence[Candidate], names: Sequence[_Name], lines: Sequence[Row]
+    sheet: Sheet, candidates: Sequence[Candidate], names: Sequence[_Name], rows: Rows
 ) -> dict[str, npt.ArrayLike]:
     """Return PARTY_TRAITS of the names but `part_of_line` and `repeated`; the rows are those of the lines."""
     table = unpacked([name.told for name in names], len(_COLUMNS))
     own = {name: table[:, place] for name, place in _COLUMNS.items()}
     two = np.array([name.two for name in names], bool)
     number = np.array([one.line for one in candidates], np.intp)
-    rows = Rows(lines)
     own_form, counts = own["own_form"], own["words"]
     next_1, next_2 = number + 1 + two, number + 2 + two
     completed = two & (rows["form"][number + 1] > rows["form"][number])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ jalan jln jl lorong lot no persiaran lebuh lebuhraya taman tmn street st road rd
 place via viale piazza calle avenida plaza block blk unit level floor batu kampung square drive highway
 """
 STREETS = frozenset(_STREETS_WORDS.split())
-_STREET_END = re.compile(r"(?:strasse|straße|str|straat|weg|platz|allee|gasse|laan|ring|ufer|plein)(?![^\W_])")
+_STREET_ENDS = ("strasse", "straße", "str", "straat", "weg", "platz", "allee", "gasse", "laan", "ring", "ufer", "plein")
 _CONTACTS_WORDS = """
 tel telefon telephone telefax phone fax mobil mobile hp email mail www http https iban bic web com teléfono
 """
@@ -38,6 +39,11 @@ selangor johor lumpur penang pinang perak melaka sembilan kedah pahang sabah sar
 france españa spain italia italy nederland netherlands belgien belgium austria österreich schweiz uk usa singapore
 """
 PLACES = frozenset(_PLACES_WORDS.split())
+_STREET, _CONTACT, _DOCUMENT, _PLACE, _FORM, _FIRST_FORM = (1 << bit for bit in range(6))
+_LISTS = {
+    _STREET: STREETS, _CONTACT: CONTACTS, _DOCUMENT: DOCUMENTS, _PLACE: PLACES, _FORM: FORMS, _FIRST_FORM: {"co"}
+}  # fmt: skip
+_KINDS = {word: sum(bit for bit, words in _LISTS.items() if word in words) for word in set().union(*_LISTS.values())}
 Numbers = npt.NDArray[np.int64]
 KNOWN_TEXTS = 4096  # that are kept: documents of one sender have most of their lines in common
 _BEYOND = 4  # rows of nothing after the last
@@ -79,27 +85,36 @@ class Row(NamedTuple):
 _COLUMNS = {name: index for index, name in enumerate(Row._fields)}
 
 
+@lru_cache(maxsize=16 * KNOWN_TEXTS)
+def _word_kinds(word: str) -> int:
+    """Return which lists a word in lower case is in, as bits."""
+    kinds = _KINDS.get(word, 0)
+    return kinds | _STREET if word.endswith(_STREET_ENDS) else kinds
+
+
 @lru_cache(maxsize=KNOWN_TEXTS)
 def read_row(text: str) -> Row:
     """Tell what a line without blanks around it is made of."""
     lower = text.lower()
-    words = _WORD.findall(lower)
-    known = frozenset(words)
-    bare = _WORD.findall(lower.replace(".", "").replace("/", "")) if "." in lower or "/" in lower else words
+    kinds = list(map(_word_kinds, _WORD.findall(lower)))
+    some = reduce(or_, kinds, 0)
+    bare = kinds
+    if "." in lower or "/" in lower:  # as in "S.p.A." and "A/S"
+        bare = list(map(_word_kinds, _WORD.findall(lower.replace(".", "").replace("/", ""))))
     digits = len(_DIGIT.findall(text))
     return Row(
         any(map(str.isalpha, text)),
-        not known.isdisjoint(STREETS) or _STREET_END.search(lower) is not None,
+        some & _STREET > 0,
         text[:1].isdigit() or text[:2] in {"NO", "LO"},
         "," in text,
-        _POSTCODE_LIKE.search(text) is not None and _POSTCODE.search(text) is not None,
-        bool(words) and words[-1] in PLACES,
-        not known.isdisjoint(CONTACTS) or "@" in text or (digits > 7 and _TELEPHONE.search(text) is not None),
-        not known.isdisjoint(DOCUMENTS),
-        bool(known) and known <= DOCUMENTS,
-        len(words),
-        not FORMS.isdisjoint(bare),
-        bool(bare) and (bare[0] in FORMS or bare[0] == "co"),
+        digits > 1 and _POSTCODE_LIKE.search(text) is not None and _POSTCODE.search(text) is not None,
+        bool(kinds) and kinds[-1] & _PLACE > 0,
+        some & _CONTACT > 0 or "@" in text or (digits > 7 and _TELEPHONE.search(text) is not None),
+        some & _DOCUMENT > 0,
+        some & _DOCUMENT > 0 and all(one & _DOCUMENT for one in kinds),
+        len(kinds),
+        reduce(or_, bare, 0) & _FORM > 0,
+        bool(bare) and bare[0] & (_FORM | _FIRST_FORM) > 0,
         digits > 3 and _REGISTRATION.match(lower) is not None,
         text.startswith("("),
         digits * 2 > len(text),
@@ -108,8 +123,14 @@ def read_row(text: str) -> Row:
     )
 
 
+@lru_cache(maxsize=KNOWN_TEXTS)
+def packed_row(text: str) -> bytes:
+    """Return what `read_row` does, packed."""
+    return packed(read_row(text))
+
+
 def packed(row: Sequence[int]) -> bytes:
-    """Return a row as bytes, which many make a table of in no time."""
+    """Return numbers as bytes, which many make a table of in no time."""
     return struct.pack(f"{len(row)}q", *row)
 
 
@@ -119,11 +140,11 @@ def unpacked(rows: Sequence[bytes], columns: int) -> Numbers:
 
 
 class Rows:
-    """Many rows as columns by name."""
+    """The rows of many lines as columns by name."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        """Take the rows; what is before the first or after the last is nothing."""
-        self._table = unpacked([*map(packed, rows), *[_NOTHING] * _BEYOND], len(Row._fields))
+    def __init__(self, texts: Sequence[str]) -> None:
+        """Take the lines; what is before the first or after the last is nothing."""
+        self._table = unpacked([*map(packed_row, texts), *[packed_row("")] * _BEYOND], len(Row._fields))
 
     def __getitem__(self, name: str) -> Numbers:
         """Return one column."""
@@ -132,6 +153,3 @@ class Rows:
     def counts(self, name: str) -> Numbers:
         """Return, for each place, how many rows before it have something."""
         return np.append(0, np.cumsum(self[name]))
-
-
-_NOTHING = packed(read_row(""))

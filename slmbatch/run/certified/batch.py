@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from slmbatch.certificates.certificate import Frozen
 from slmbatch.certificates.ranking import Places, Ranking, freeze
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.frozen import FROZEN_FILE, frozen_rows, kinds_of, rows_digest, write_frozen
+from slmbatch.run.loop import Documents
 from slmbatch.store.folder import RunFolder, Stage
 from slmbatch.store.parts import whole_keys
 from slmbatch.tasks.schema import Schema
+from slmbatch.types import printable
 
 Strings = npt.NDArray[np.bytes_]
 
@@ -47,20 +50,34 @@ class Batch:
 
 
 def open_batch(folder: RunFolder, answered: Stage, schema: Schema | None) -> Batch:
-    """Freeze the answers of the cheap tiers, or read those that were frozen in an earlier session.
-
-    Raises RunFolderError when the input isn't the one of that session any more: a certificate is for one batch.
-    """
+    """Freeze the answers of the cheap tiers, or read those that were frozen in an earlier session."""
     path = folder.certify / FROZEN_FILE
     if not path.exists():
         write_frozen(answered.rows, answered.parts, kinds_of(schema), path)
-        return read_batch(path)
-    if frozen_rows(path) != rows_digest(answered.rows):
+    return read_batch(path)
+
+
+def read_again(folder: RunFolder, documents: Documents) -> int:
+    """Read the documents of a frozen batch again, and return their number; nothing in the folder changes.
+
+    Raises RunFolderError when they aren't those of the earlier session any more: a certificate is for one batch.
+    """
+    rows = 0
+
+    def names() -> Iterator[tuple[str, bytes]]:
+        nonlocal rows
+        for some in documents:
+            rows += len(some)
+            yield from ((printable(one.id), one.content_hash()) for one in some)
+
+    with closing(documents):
+        found = rows_digest(names())
+    if found != frozen_rows(folder.certify / FROZEN_FILE):
         raise RunFolderError(
             f"{folder.root}: the input has changed since rows were drawn for the certificate.",
             "Give -o another folder for this batch, or pass --overwrite to start over.",
         )
-    return read_batch(path)
+    return rows
 
 
 def read_batch(path: Path) -> Batch:
@@ -68,15 +85,18 @@ def read_batch(path: Path) -> Batch:
     table = pq.read_table(path)
     pool = np.flatnonzero(table["usable"].to_numpy())
     usable = table.take(pa.array(pool))
-    numbers, ids = usable["number"].to_pylist(), usable["id"].to_pylist()
     scores = usable["score"].to_numpy()  # null becomes NaN
     return Batch(
         keys=np.array(table["key"].to_pylist(), dtype="S16"),
         pool=pool,
-        frozen=Frozen(_told_apart(numbers, ids), scores, usable["answer"].to_pylist()),
+        frozen=Frozen(_named(usable), scores, usable["answer"].to_pylist()),
     )
 
 
-def _told_apart(numbers: Sequence[int], ids: Sequence[str]) -> list[str]:
-    """Name rows by place and id, since ids of tables may come twice."""
-    return [f"{number}: {one}" for number, one in zip(numbers, ids, strict=True)]
+def _named(table: pa.Table) -> list[str]:
+    """Name rows by place, id and content.
+
+    Ids of tables may come twice; and a batch with the ids of another one must not draw the same places again.
+    """
+    columns = (table[name].to_pylist() for name in ("number", "id", "key"))
+    return [f"{number}: {one} {key.hex()}" for number, one, key in zip(*columns, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,18 +25,33 @@ def compose(answered: Path, topped: Path, results: Path, kept: KeyIndex) -> None
     top = LocatedParts(part_paths(topped))
     for path in part_paths(results):
         path.unlink()
-    for path in part_paths(answered):
+    later = KeyIndex()
+    for path in reversed(part_paths(answered)):
         table = pq.read_table(path)
-        stay = pa.array(kept.contains(table["key"].to_pylist()))
-        unread = pc.equal(table["status"], Status.UNREADABLE.value)
-        changed = table.filter(pc.invert(pc.or_(stay, unread))).to_pylist()
-        told = top.take(top.find([one["key"] for one in changed])).to_pylist()
-        merged = [_topped(cheap, best) for cheap, best in zip(changed, told, strict=True)]
-        tables = [_accepted(table.filter(stay)), table.filter(unread), pa.Table.from_pylist(merged, PART)]
+        composed = _composed(table, top, kept, later)
+        later.add(table["key"].to_pylist())
         temporary = results / f"{path.stem}.tmp"
-        pq.write_table(pa.concat_tables(tables).combine_chunks(), temporary, compression="zstd")
+        pq.write_table(composed, temporary, compression="zstd")
         flush(temporary)
         publish(temporary, results / path.name)
+
+
+def _composed(table: pa.Table, top: LocatedParts, kept: KeyIndex, later: KeyIndex) -> pa.Table:
+    """One part of the results.
+
+    What was settled again `later`, and contents that have left the input since they were answered, are as they were:
+    they cost something and are nobody's result.
+    """
+    keys = table["key"].to_pylist()
+    staying, again = (np.array(some.contains(keys), bool) for some in (kept, later))
+    told = top.find(keys)
+    unread = pc.equal(table["status"], Status.UNREADABLE.value).to_numpy()
+    left = again | ~staying & (unread | (told < 0))
+    changed = ~staying & ~left
+    pairs = zip(table.filter(changed).to_pylist(), top.take(told[changed]).to_pylist(), strict=True)
+    merged = pa.Table.from_pylist([_topped(cheap, best) for cheap, best in pairs], PART)
+    tables = [table.filter(left).select(PART.names), _accepted(table.filter(staying & ~again)), merged]
+    return pa.concat_tables([one.cast(PART) for one in tables]).combine_chunks()
 
 
 def _accepted(table: pa.Table) -> pa.Table:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -58,7 +58,7 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
     located = LocatedParts(part_paths(parts))
     temporary = path.with_suffix(".tmp")
     number = 0
-    layout = FROZEN.with_metadata({**(FROZEN.metadata or {}), ROWS_DIGEST: rows_digest(rows)})
+    layout = FROZEN.with_metadata({**(FROZEN.metadata or {}), ROWS_DIGEST: rows_digest(_names(rows))})
     with pq.ParquetWriter(temporary, layout, compression="zstd") as writer:
         for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS):
             settled = located.take(located.find(batch["key"].to_pylist()))
@@ -81,13 +81,17 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
     publish(temporary, path)
 
 
-def rows_digest(rows: Path) -> bytes:
+def rows_digest(rows: Iterable[tuple[str, bytes]]) -> bytes:
     """Return the SHA-256, in hexadecimal, of all rows' ids and contents in input order."""
     digest = sha256()
-    for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS, columns=["id", "key"]):
-        for name, key in zip(batch["id"].to_pylist(), batch["key"].to_pylist(), strict=True):
-            digest.update(key + name.encode() + b"\0")
+    for name, key in rows:
+        digest.update(key + name.encode() + b"\0")
     return digest.hexdigest().encode()
+
+
+def _names(rows: Path) -> Iterator[tuple[str, bytes]]:
+    for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS, columns=["id", "key"]):
+        yield from zip(batch["id"].to_pylist(), batch["key"].to_pylist(), strict=True)
 
 
 def frozen_rows(path: Path) -> bytes:
@@ -122,4 +126,4 @@ def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:
 def _meaning(value: str, kind: Kind) -> str:
     if kind is Kind.DECIMAL:
         return format(Decimal(value).normalize(), "f")
-    return plain(value) if kind is Kind.TEXT else value
+    return plain(value) or value.strip() if kind is Kind.TEXT else value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -19,7 +19,8 @@ from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
 from slmbatch.errors import BudgetReached
-from slmbatch.run.certified.batch import Batch, open_batch
+from slmbatch.readers import read
+from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
 from slmbatch.run.certified.labels import LABELS_FILE, labelled_on, read_labels, told_about, write_labels
@@ -27,10 +28,12 @@ from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, write_proof
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
-from slmbatch.run.plan import Plan, Promise
-from slmbatch.store.folder import RunFolder, write_durably
+from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.promise import Promise
+from slmbatch.store.folder import DONE, RunFolder, Stage, write_durably
+from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import KeyIndex, part_paths, settled_keys, whole_keys
-from slmbatch.store.rows import sources_of
+from slmbatch.store.rows import keys_in, sources_of
 from slmbatch.store.tables import build_tables
 
 Watch = Callable[[Counts], None] | None
@@ -46,10 +49,20 @@ class Outcome:
 
 
 class CertifiedRun:
-    """A run in phases. `announce` is told the plan before labels are bought, or why there is none; it may raise."""
+    """A run in phases. `announce` is told the plan before labels are bought, or why there is none.
+
+    `agree` gets a question before the top tier is asked: once, and again when a refusal changes what that costs. Both
+    may raise.
+    """
 
     def __init__(
-        self, plan: Plan, folder: RunFolder, *, watch: Watch, announce: Callable[[Design | Refusal], None]
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        *,
+        watch: Watch,
+        announce: Callable[[Design | Refusal], None],
+        agree: Callable[[str], None],
     ) -> None:
         assert plan.choices.promise is not None
         self._plan = plan
@@ -57,6 +70,8 @@ class CertifiedRun:
         self._folder = folder
         self._watch = watch
         self._announce = announce
+        self._agree = agree
+        self._agreed = False
         self._answered = folder.stage("answers", rows=folder.rows)
         self._topped = folder.stage("top")
         self._kinds = kinds_of(plan.schema)
@@ -81,18 +96,25 @@ class CertifiedRun:
         )
         if refused is not None:
             self._announce(refused)
+            self._agreed = False
             return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=refused))
         certificate = certify(planned, ranking, line, self._provenance())
         return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate))
 
     def _answer(self) -> Counts:
-        """Have the tiers below the top one answer everything."""
-        plan, frozen = self._plan, (self._folder.certify / FROZEN_FILE).exists()
-        fresh = plan.choices.overwrite
-        if frozen and not fresh:  # what was frozen isn't answered again
-            plan = replace(plan, choices=replace(plan.choices, retry_failed=False))
+        """Have the tiers below the top one answer everything, unless their answers are frozen already."""
+        plan, folder = self._plan, self._folder
+        if not plan.choices.overwrite and (folder.certify / FROZEN_FILE).exists():
+            open_manifest(folder, plan.settings())
+            rows = read_again(folder, read(plan.found, plan.reading))
+            (folder.root / DONE).unlink(missing_ok=True)
+            return Counts(total=rows, read=rows, done=rows, resumed=rows)
         one = Pass(plan.tiers[:-1], self._answered)
-        return run_pass(plan, self._folder, one, watch=self._watch, clear=fresh)
+        counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
+        left = keys_in(folder.rows).missing(_settled(self._answered))
+        if left:  # frozen without them, they couldn't be asked about any more
+            raise self._budget_reached(one.tiers, f"all but {len(left)} texts")
+        return counts
 
     def _design(self, batch: Batch) -> Design | Refusal:
         """Plan the labels, or take the plan that was made before any was bought."""
@@ -136,26 +158,30 @@ class CertifiedRun:
     def _ask(self, keys: KeyIndex, what: str) -> None:
         """Ask the top tier about these contents, as far as it hasn't been."""
         top = self._plan.tiers[-1]
-        wanted = frozenset(keys.missing(self._topped_keys(without_failed=self._plan.choices.retry_failed)))
+        wanted = frozenset(keys.missing(_settled(self._topped, without_failed=self._plan.choices.retry_failed)))
         if not wanted:
             return
+        if not self._agreed:
+            self._agree(f"Ask {top.name} about {len(wanted):,} texts ({what}), and go on?")
+            self._agreed = True
         sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
         one = Pass((top,), self._topped, threshold=0.0, only=wanted, sources=sources)
         run_pass(self._plan, self._folder, one, watch=self._watch)
-        left = keys.missing(self._topped_keys(without_failed=False))
+        left = keys.missing(_settled(self._topped))
         if left:
-            raise BudgetReached(
-                f"The budget of {self._plan.max_usd} USD is reached: {top.name} was asked about all but {len(left)} of "
-                f"{len(keys)} texts ({what}).",
-                "Nothing is lost: the same command with a higher --max-usd goes on.",
-            )
+            raise self._budget_reached(one.tiers, f"all but {len(left)} of {len(keys)} texts ({what})")
 
-    def _topped_keys(self, *, without_failed: bool) -> KeyIndex:
-        index = KeyIndex()
-        for keys in settled_keys(self._topped.parts, without_failed=without_failed):
-            index.add(keys)
-        return index
+    def _budget_reached(self, tiers: Sequence[TierPlan], asked: str) -> BudgetReached:
+        names = " and ".join(tier.name for tier in tiers)
+        return BudgetReached(
+            f"The budget of {self._plan.max_usd} USD is reached: {names} could be asked about {asked}.",
+            "Nothing is lost: the same command with a higher --max-usd goes on.",
+        )
 
     def _provenance(self) -> Provenance:
         *cheap, top = (tier.name for tier in self._plan.tiers)
         return Provenance(self._promise.seed, tuple(cheap), top, labelled_on(self._folder.certify / LABELS_FILE))
+
+
+def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:
+    return KeyIndex.of(*settled_keys(stage.parts, without_failed=without_failed))

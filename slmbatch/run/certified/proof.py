@@ -19,7 +19,7 @@ from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.batch import Batch, read_batch
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of, write_frozen
-from slmbatch.run.certified.labels import LABELS_FILE, read_labels, told_about
+from slmbatch.run.certified.labels import LABELS_FILE, labelled_on, read_labels, told_about
 from slmbatch.store.folder import CERTIFICATE, RunFolder, write_durably
 from slmbatch.store.parts import KeyIndex, part_paths, whole_keys
 from slmbatch.store.tables import build_tables
@@ -46,7 +46,8 @@ def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
     """
     path = folder.root / CERTIFICATE
     if not path.exists():
-        raise RunFolderError(f"{folder.root}: there is no {CERTIFICATE}.", "Make one with --target.")
+        why = "Without --target a run makes none, nor where it was refused: report.json says why under certificate."
+        raise RunFolderError(f"{folder.root}: there is no {CERTIFICATE}.", why)
     text = path.read_bytes()
     certificate = read_certificate(text, name=str(path))
     files = json.loads(text).get("files")
@@ -66,9 +67,28 @@ def _recomputed(folder: RunFolder, certificate: Certificate) -> Iterator[Differe
     yield from verify_counts(certificate, batch.frozen, agrees)
     if certificate.rows != len(batch):
         yield Difference("rows", certificate.rows, len(batch))
+    yield from _origin(folder, certificate)
     yield from _labels(folder, batch, schema)
     with TemporaryDirectory() as scratch:
         yield from _again(folder, Path(scratch), schema, kept_keys(batch, certificate))
+
+
+def _origin(folder: RunFolder, certificate: Certificate) -> Iterator[Difference]:
+    """Yield what is said wrongly of who answered, and when."""
+    cheap, top = (_tiers(folder.stage(name).parts) for name in ("answers", "top"))
+    if not cheap <= set(certificate.cheap_tiers):
+        yield Difference("cheap_tiers", certificate.cheap_tiers, tuple(sorted(cheap)))
+    if not top <= {certificate.top_tier}:
+        yield Difference("top_tier", certificate.top_tier, tuple(sorted(top)))
+    asked_on = labelled_on(folder.certify / LABELS_FILE)
+    if certificate.asked_on != asked_on:
+        yield Difference("asked_on", certificate.asked_on, asked_on)
+
+
+def _tiers(parts: Path) -> set[str]:
+    """The tiers that answered anything."""
+    told = (pq.read_table(path, columns=["tier"])["tier"].unique().to_pylist() for path in part_paths(parts))
+    return {tier for some in told for tier in some if tier is not None}
 
 
 def kept_keys(batch: Batch, certificate: Certificate) -> KeyIndex:
@@ -95,7 +115,8 @@ def _labels(folder: RunFolder, batch: Batch, schema: Schema | None) -> Iterator[
     agrees = [None if one is None else one == answers[place] for one, place in zip(told, drawn, strict=True)]
     for name, found in (("answer", told), ("agrees", agrees)):
         stated = table[name].to_pylist()
-        wrong = [at for at, (one, other) in enumerate(zip(stated, found, strict=True)) if one != other]
+        pairs = enumerate(zip(stated, found, strict=True))
+        wrong = [at for at, (one, other) in pairs if one is not None and one != other]  # what is missing may come later
         if wrong:
             yield Difference(f"labels: {name} of row {table['id'][wrong[0]]}", stated[wrong[0]], found[wrong[0]])
 
