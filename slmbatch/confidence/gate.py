@@ -12,6 +12,7 @@ FORCED_LOGPROB = -3.0
 UNSURE_OCR = 0.5
 """A value in a word that the OCR gives a lower score isn't accepted. See benchmarks/README.md for what that catches."""
 DEFAULT_THRESHOLD = 0.8
+SHARE_OF_DOUBT = 0.5  # of what the threshold allows, for fields that aren't asked about again
 
 
 def refusal(answer: Answer, *, threshold: float, last: bool) -> str | None:
@@ -33,6 +34,15 @@ def refusal(answer: Answer, *, threshold: float, last: bool) -> str | None:
     if answer.score < threshold:
         return f"score {answer.score:.3f} is below {threshold:g}"
     return None
+
+
+def asked_below(threshold: float) -> float:
+    """Return the score up to which a field is asked about again in a document that goes up: more than the threshold.
+
+    Where one field is doubtful the others are wrong more often too, and one more costs little once the text is sent
+    (benchmarks/by_field.py says what that is worth).
+    """
+    return 1 - SHARE_OF_DOUBT * (1 - threshold)
 
 
 def doubtful(leaf: Leaf, *, threshold: float) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from slmbatch.chat import Capabilities, Completion, Request, Usage
-from slmbatch.confidence.gate import doubtful
+from slmbatch.confidence.gate import asked_below, doubtful, measure
 from slmbatch.heads.fields.agree import letters
 from slmbatch.run.checked import NOT_FOUND, FieldChecks
 from slmbatch.run.fields import FieldReader
@@ -103,7 +103,7 @@ class Fieldwise:
             for leaf in earlier.values()
             if not _within(leaf.path, question.asked)
         ]
-        told = [replace(leaf, agreed=_agree(earlier.get(leaf.path), leaf)) for leaf in found]
+        told = [self._of_two(earlier.get(leaf.path), question.before.tier, leaf) for leaf in found]
         return self._fields.answer([*kept, *told], problems, document)
 
     def spared(self, question: Question, usage: Usage, answer: Answer, *, shown: int, whole: int) -> Usage:
@@ -125,7 +125,25 @@ class Fieldwise:
         if any(_is_of(name, path, ".") for name in suspects):
             return True
         own = [leaf for leaf in leaves if _is_of(leaf.path, path, "[")]
-        return not own or any(doubtful(leaf, threshold=self._threshold) for leaf in own)
+        return not own or any(doubtful(leaf, threshold=asked_below(self._threshold)) for leaf in own)
+
+    def _of_two(self, earlier: Leaf | None, tier: str, found: Leaf) -> Leaf:
+        """Return what was found now, unless it fails and the earlier value would have been trusted.
+
+        A new value without a score doesn't fail by that: its engine tells none. Items of a list aren't compared.
+        """
+        found = replace(found, agreed=_agree(earlier, found))
+        if (
+            earlier is None
+            or earlier.value is None
+            or "[" in found.path
+            or doubtful(earlier, threshold=self._threshold)
+        ):
+            return found
+        unscored = found.value is not None and not found.problems and measure(found) is None
+        if unscored or (found.value is not None and not doubtful(found, threshold=self._threshold)):
+            return found
+        return replace(earlier, tier=earlier.tier or tier)
 
     def _shown(self, document: Document, leaves: Sequence[Leaf], asked: Sequence[str]) -> str | None:
         """Return the parts of the text to show, None for all: a list may stand anywhere."""

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from slmbatch.errors import Interrupted, SlmbatchError
+from slmbatch.heads.memory import give_memory_back
 from slmbatch.readers import count_rows
 from slmbatch.run.cascade import settle
 from slmbatch.run.plan import Plan
@@ -168,6 +169,7 @@ class Loop:
         if committed:
             self._known.add(committed)
             self._committed.update(committed)
+            give_memory_back()  # writing a part takes several times its size for a moment
         rows = self._waiting.pop(result.key)
         self.counts.done += rows
         self._session.count(rows)

@@ -98,6 +98,27 @@ def test_only_what_is_in_doubt_is_asked_for(
     assert request.max_tokens < TASK.max_tokens
 
 
+def test_what_would_only_just_pass_goes_along_once_a_document_goes_up() -> None:
+    """Where one field is doubtful, others are wrong more often: up to the middle between the threshold and 1."""
+    made = question(attempt({"number": ("R-17", 0.5), "net": (Decimal(100), 0.94)}))
+    assert made.asked == ("number", "net")
+
+
+@pytest.mark.parametrize(
+    ("reply", "net", "tier"),
+    [
+        ({"net": None}, 100, "rules"),
+        ({"net": 101.5}, 100, "rules"),  # isn't in the document
+        ({"net": 60.0}, 60, None),  # told without a score, as engines without logprobs do
+    ],
+)
+def test_a_value_that_would_pass_gives_way_to_no_failure(reply: dict[str, object], net: int, tier: str | None) -> None:
+    before = attempt({"number": ("R-17", 0.5), "net": (Decimal(100), 0.94), "tax": (None, None)})
+    answer = answered(before, {"number": "R-17", "tax": None, **reply})
+    (leaf,) = [leaf for leaf in answer.leaves if leaf.path == "net"]
+    assert (leaf.value, leaf.tier) == (Decimal(net), tier)
+
+
 def test_all_amounts_of_a_broken_sum_are_in_doubt_however_sure_their_tier() -> None:
     made = question(attempt({"net": (Decimal(60), 0.99), "tax": (Decimal(40), 0.99)}))
     assert made.asked == ("net", "tax", "total")

@@ -73,3 +73,19 @@ def test_an_amount_beside_its_label_is_not_changed(tmp_path: Path, scripted: Cal
     extract(table, tmp_path / "out", scripted(reply).model, SCHEMA)
     (row,) = results(tmp_path / "out")
     assert (row["status"], row["values"]["total"]) == ("review", Decimal("120.00"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT.replace("Total", "\n".join(["Thank you"] * 5 + ["Total"])),  # too far below what it's the sum of
+        "Invoice 17\nVAT 19 % 19.00\nTotal 119.00\nNet 100.00\nPaid 50.00",  # no sum is printed in this order
+    ],
+)
+def test_amounts_that_do_not_go_down_the_page_close_to_each_other_are_no_sum(
+    tmp_path: Path, scripted: Callable[..., Scripted], text: str
+) -> None:
+    table = write_table(tmp_path / "t.parquet", [text])
+    reply = completion(json.dumps({"net": 100.0, "tax": 19.0, "total": 191.0}))
+    extract(table, tmp_path / "out", scripted(reply).model, SCHEMA)
+    assert results(tmp_path / "out")[0]["status"] == "review"

@@ -9,18 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.int64]
-_LETTER, _DIGIT, _BLANK = 1, 2, 4
+_LETTER, _DIGIT, _BLANK, _RAISED = 1, 2, 4, 8
 _USUAL = 0x10000  # characters that are looked up; a text with others has them told one by one
 
 
 class Tally(NamedTuple):
     """How many there are before each place of a text, its end included.
 
-    `letters` counts digits, too, and `digits` raised ones. Of `blanks` two spaces count nothing: they only fill a line.
+    `letters` counts digits, too, and `raised` ones are no `digits`. Of `blanks` two spaces count nothing: they only
+    fill a line.
     """
 
     letters: Numbers
     digits: Numbers
+    raised: Numbers
     blanks: Numbers
 
     @classmethod
@@ -35,14 +37,15 @@ class Tally(NamedTuple):
         return cls(
             _counted((kinds & _LETTER) > 0),
             _counted((kinds & _DIGIT) > 0),
+            _counted((kinds & _RAISED) > 0),
             _counted(np.where(spaces & second, -1, blank)),
         )
 
 
 def _kinds(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
     characters = codes.view("<U1")
-    digits = np.char.isdecimal(characters) | np.isin(characters, ("¹", "²", "³"))
-    kinds = np.char.isalnum(characters) * _LETTER + digits * _DIGIT + np.char.isspace(characters) * _BLANK
+    kinds = np.char.isalnum(characters) * _LETTER + np.char.isdecimal(characters) * _DIGIT
+    kinds += np.char.isspace(characters) * _BLANK + np.isin(characters, ("¹", "²", "³")) * _RAISED
     return np.asarray(kinds, np.uint8)
 
 

@@ -92,7 +92,7 @@ def _parts(text: str) -> tuple[_Name, ...]:
     head = _HEAD.match(text) if _BREAK.search(text) else None
     if head:
         places.append(head.span())
-    names = ((start, read_name(text[start:end])) for start, end in places)
+    names = ((start, read_name(text[start:end], part=True)) for start, end in places)
     return tuple(name._replace(start=at + name.start, end=at + name.end) for at, name in names if name is not None)
 
 
@@ -102,8 +102,8 @@ def _goes_on(row: Row) -> bool:
 
 
 @lru_cache(maxsize=KNOWN_TEXTS)
-def read_name(raw: str) -> _Name | None:
-    """Tell what a text is as a name, None when it can't be one."""
+def read_name(raw: str, *, part: bool = False) -> _Name | None:
+    """Tell what a text, or a part of a line, is as a name, None when it can't be one."""
     first, last = 0, len(raw)
     named = _NAME_LABEL.match(raw) if ":" in raw else None
     if named:
@@ -120,7 +120,7 @@ def read_name(raw: str) -> _Name | None:
         value.isupper(), value.count(" ") + 1, named is not None, _PERSON.match(value) is not None, tail is not None,
         not (value[-1].isalnum() or value[-1] in ".)"), not value[0].isalnum(),
     )  # fmt: skip
-    return _Name(first, last, value, two, packed(told) + packed_row(value if two or tail else raw))
+    return _Name(first, last, value, two, packed(told) + packed_row(value if two or tail or part else raw))
 
 
 def _traits(
@@ -163,4 +163,5 @@ def _traits(
 def _share_of_digits(sheet: Sheet, candidates: Sequence[Candidate]) -> npt.ArrayLike:
     starts, ends = np.array([(one.start, one.end) for one in candidates], np.intp).reshape(-1, 2).T
     sizes = np.array([len(str(one.value)) for one in candidates], np.intp)
-    return (sheet.tally.digits[ends] - sheet.tally.digits[starts]) / sizes
+    digits = sheet.tally.digits + sheet.tally.raised
+    return (digits[ends] - digits[starts]) / sizes
