@@ -168,7 +168,7 @@ class Answer:
     `score` is the row's score, None where the engine gave no logprobs; `confidence` the calibrated probability that it
     is right, None where nothing has been calibrated; `scores` the score of every label that the engine told about;
     `mass` the raw probability that the first token starts any label; `problems` the failed checks of the whole row,
-    which keep it from being accepted; `warnings` those that don't.
+    which keep it from being accepted; `warnings` those that don't. `calibrated`: the threshold is for the confidence.
     """
 
     label: str | None = None
@@ -179,6 +179,7 @@ class Answer:
     confidence: float | None = None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

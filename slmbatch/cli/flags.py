@@ -21,6 +21,7 @@ class Flags:
     ask_whole: o.AskWhole = False
     config: o.Config = None
     threshold: o.Threshold = None
+    calibration: o.Calibration = None
     max_usd: o.MaxUsd = None
     price: o.Prices = None
     target: o.Target = None

@@ -12,6 +12,7 @@ import typer
 
 from slmbatch import __version__
 from slmbatch.cli import options as o
+from slmbatch.cli.calibrate import calibrate_verb
 from slmbatch.cli.eval import eval_verb
 from slmbatch.cli.flags import Flags, with_flags
 from slmbatch.cli.models import models
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(models, name="models")
 app.command("eval")(eval_verb)
+app.command("calibrate")(calibrate_verb)
 
 
 @app.callback(invoke_without_command=True)

@@ -25,6 +25,9 @@ AskWhole = Annotated[
 ]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with tiers, prices, limits; flags win.")]
 Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Accept from this score on.")]
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", help="What `calibrate` wrote: scores become probabilities.")
+]
 MaxUsd = Annotated[str | None, typer.Option("--max-usd", metavar="USD", help="Never spend more on this run.")]
 Target = Annotated[
     str | None,

@@ -21,7 +21,8 @@ from slmbatch.report.costs import TierCost, add_up, write_costs
 from slmbatch.run.answers import Task
 from slmbatch.run.config import ConfigFile, load_config
 from slmbatch.run.execute import execute
-from slmbatch.run.plan import Choices, Plan, Promise, blind, make_plan
+from slmbatch.run.plan import Choices, Plan, blind, make_plan
+from slmbatch.run.promise import Promise
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.ledger import totals
 from slmbatch.store.manifest import run_id
@@ -129,6 +130,7 @@ def _choices(flags: Flags) -> Choices:
         batch_wait_h=flags.batch_wait,
         vllm_args=tuple(flags.vllm_arg or ()),
         promise=_promise(flags),
+        calibration=flags.calibration,
         overwrite=flags.overwrite,
         retry_failed=flags.retry_failed,
         download=not flags.no_download,
@@ -178,6 +180,9 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
             typer.echo(
                 f"Warning: {tier.name} tells no logprobs: all that it answers goes on to the next tier.", err=True
             )
+    for tier in plan.tiers:
+        if plan.curves.tiers and tier.name not in plan.curves.tiers and not (blind(tier) or tier.embedded):
+            typer.echo(f"Warning: the calibration knows no curve for {tier.name}: its scores stay scores.", err=True)
     task = plan.task
     if (
         isinstance(task, ClassifyTask)

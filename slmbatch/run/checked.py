@@ -6,7 +6,7 @@ The same for every tier, whoever found the values.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
@@ -14,7 +14,7 @@ from typing import Protocol
 from slmbatch.checks.identifiers import iban_doubt, vat_doubt
 from slmbatch.checks.rules import Rule, compile_rule
 from slmbatch.checks.values import parse_value
-from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, measure, told_twice
+from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, least, measure, told_once
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Field, Group, Node
@@ -67,11 +67,10 @@ class FieldChecks:
         noted = list(problems)
         self._walk(self._root, "", found, (leaves, noted))
         noted += [f"{leaf.path}: {problem}" for leaf in leaves for problem in leaf.problems if _blocks(leaf, problem)]
-        once = leaves if told_twice(leaves) else [leaf for leaf in leaves if not leaf.told_twice]
         return Answer(
             leaves=tuple(leaves),
-            score=_row(once, measure),
-            confidence=_row(leaves, lambda leaf: leaf.confidence),
+            score=least(told_once(leaves), measure),
+            confidence=least(leaves, lambda leaf: leaf.confidence),
             problems=(*noted, *_said(self.broken(leaves))),
             warnings=(*self._doubted(leaves), *_said(_broken(self._rules, leaves, "warning"))),
         )
@@ -190,19 +189,6 @@ def _format_problems(field: Field, raw: str, value: Scalar | None) -> list[str]:
 def _blocks(leaf: Leaf, problem: str) -> bool:
     """A value that fails its format or was forced is never accepted; one that isn't found, only where it's required."""
     return leaf.required or problem != NOT_FOUND
-
-
-def _row(leaves: Sequence[Leaf], of: Callable[[Leaf], float | None]) -> float | None:
-    """The least of the required leaves; without required ones, of those that have a value; else of all."""
-    for chosen in (
-        [of(leaf) for leaf in leaves if leaf.required],
-        [of(leaf) for leaf in leaves if leaf.value is not None],
-        [of(leaf) for leaf in leaves],
-    ):
-        known = [one for one in chosen if one is not None]
-        if chosen:
-            return min(known) if len(known) == len(chosen) else None
-    return None
 
 
 def rule_values(leaves: Sequence[Leaf]) -> dict[str, Scalar | list[Scalar | None] | None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import Found, read
+from slmbatch.run.calibrated import CalibratedRung
 from slmbatch.run.fieldwise import Fieldwise
 from slmbatch.run.loop import Counts, Documents, Loop
 from slmbatch.run.paying import metered
@@ -118,7 +119,9 @@ def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, shared: tu
     purse, fieldwise = shared
     meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
-    return make_rung(tier, plan.task, log=log_path, download=plan.choices.download, meter=meter, fieldwise=fieldwise)
+    download, curve = plan.choices.download, plan.curves.tiers.get(tier.name)
+    rung = make_rung(tier, plan.task, log=log_path, download=download, meter=meter, fieldwise=fieldwise)
+    return rung if curve is None else CalibratedRung(rung, curve)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 
 from slmbatch.confidence.gate import DEFAULT_THRESHOLD
@@ -18,10 +17,12 @@ from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price, Rates
 from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import Task
+from slmbatch.run.calibration import NO_CURVES, Curves, load_curves, question_hash
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
+from slmbatch.run.promise import Promise
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Schema
 
@@ -71,18 +72,6 @@ class TierPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """What a certified run promises: `target` of its rows as the last tier would have said, with certainty 1 - `delta`.
-
-    `seed` decides about ties and the sample.
-    """
-
-    target: Decimal
-    delta: Decimal
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Choices:
     """What the user chose on the command line; None where the configuration file or the default decides."""
 
@@ -97,6 +86,7 @@ class Choices:
     batch_wait_h: float | None = None
     vllm_args: tuple[str, ...] = ()
     promise: Promise | None = None
+    calibration: Path | None = None
     overwrite: bool = False
     retry_failed: bool = False
     download: bool = True
@@ -114,6 +104,7 @@ class Plan:
     tiers: tuple[TierPlan, ...]
     threshold: float
     max_usd: Decimal | None = None
+    curves: Curves = NO_CURVES
 
     @property
     def schema(self) -> Schema | None:
@@ -126,7 +117,7 @@ class Plan:
         promised = {} if promise is None else {"target": f"{promise.target} {promise.delta} {promise.seed}"}
         return {
             "task": self.task.name,
-            "labels or schema": sha256(self.task.fingerprint.encode()).hexdigest(),
+            "labels or schema": question_hash(self.task),
             "inputs": [str(Path(one).resolve()) for one in self.choices.inputs],
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
@@ -136,6 +127,7 @@ class Plan:
             "threshold": repr(self.threshold),
             **({"ask_whole": str(self.choices.whole)} if isinstance(self.task, ExtractTask) else {}),
             **promised,
+            **({"calibration": self.curves.sha256} if self.curves.tiers else {}),
         }
 
 
@@ -190,6 +182,7 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         tiers=(*_embedded(task, tiers), *tiers),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
+        curves=load_curves(choices.calibration, task, tiers),
     )
 
 

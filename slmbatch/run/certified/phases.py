@@ -28,7 +28,8 @@ from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, write_proof
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
-from slmbatch.run.plan import Plan, Promise, TierPlan
+from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.promise import Promise
 from slmbatch.store.folder import DONE, RunFolder, Stage, write_durably
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import KeyIndex, part_paths, settled_keys, whole_keys

@@ -1,0 +1,1 @@
+"""`slmbatch calibrate`: what a tier's scores mean, learned from answers that are known."""
