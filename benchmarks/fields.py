@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from field_data import SCHEMAS, Labelled, load_einvoice, load_lines, load_sroie
 from fit_shipped_fields import FOLDS, Fitting
 
+from slmbatch.checks.letters import plain
 from slmbatch.evaluate import same
-from slmbatch.heads.fields.agree import LIKENESS, Expected, letters
+from slmbatch.heads.fields.agree import LIKENESS, Expected
 from slmbatch.heads.fields.field_head import FieldHead
 from slmbatch.heads.fields.fit_fields import fit_fields, split
 from slmbatch.heads.fields.learned import load_fields
@@ -172,7 +173,7 @@ def _numbers(lines: Sequence[Line]) -> list[tuple[object, object]]:
 
 
 def _named(one: Line, other: Line) -> bool:
-    told, expected = letters(one[2]), letters(other[2])
+    told, expected = plain(one[2]), plain(other[2])
     return one[:2] == other[:2] and (told in expected or expected in told)
 
 

@@ -22,7 +22,8 @@ from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import part_paths
 from slmbatch.store.records import Record
 from slmbatch.store.rows import GROUP_ROWS
-from slmbatch.tasks.labels import JOINT
+from slmbatch.tasks.labels import JOINT, in_order
+from slmbatch.tasks.schema import schema_path
 from slmbatch.types import Leaf
 
 _ITEM = re.compile(r"(?P<list>.*?)\[(?P<at>\d+)\]\.?(?P<rest>.*)")
@@ -91,7 +92,7 @@ class Answers:
             elif self.types is None:
                 for each in one["attempts"]:
                     if each["tier"] == tier and each["label"] is not None:
-                        expected[one["key"]] = _as_set(each["label"])
+                        expected[one["key"]] = in_order(each["label"])
         return expected
 
     def _expected(self, told: Any, where: str) -> Any:
@@ -99,7 +100,7 @@ class Answers:
             label = JOINT.join(told) if isinstance(told, list) and all(isinstance(one, str) for one in told) else told
             if not isinstance(label, str):
                 raise InputError(f"{where}: the label is not a text.", "This run classified: give labels.")
-            return _as_set(label)
+            return in_order(label)
         if not isinstance(told, Mapping):
             remedy = 'This run extracted: give JSONL with lines {"id": …, "values": {…}}.'
             raise InputError(f"{where}: has no values.", remedy)
@@ -120,14 +121,10 @@ class Answers:
         return found
 
 
-def _as_set(label: str) -> str:
-    return JOINT.join(sorted(label.split(JOINT)))
-
-
 def _add_labels(found: dict[str, Labelled], one: Record, expected: str) -> None:
     for attempt in one["attempts"]:
         tier = found.setdefault(attempt["tier"], Labelled())
-        right = attempt["label"] is not None and _as_set(attempt["label"]) == expected
+        right = attempt["label"] is not None and in_order(attempt["label"]) == expected
         tier.basis.append([])
         tier.rows_right.append(right)
         if attempt["label"] is not None and attempt["score"] is not None:
@@ -164,7 +161,7 @@ def found_values(leaves: Sequence[Record], types: Mapping[str, pa.DataType]) -> 
     """Return a document's values by path, typed, with lists as lists of items: what `flat` makes of results."""
     found: dict[str, Any] = {}
     for leaf in leaves:
-        value = _typed(leaf["value"], types[re.sub(r"\[\d+\]", "[]", leaf["path"])])
+        value = _typed(leaf["value"], types[schema_path(leaf["path"])])
         item = _ITEM.fullmatch(leaf["path"])
         if item is None:
             found[leaf["path"]] = value

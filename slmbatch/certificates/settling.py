@@ -45,8 +45,13 @@ class Line:
 
     def keeps(self, sample: Places) -> Places:
         """Return the ranks that keep their cheap answer; `sample` are the labelled ones."""
-        above: Places = np.arange(self.rank, dtype=np.int64)
-        return np.setdiff1d(above, sample, assume_unique=True)
+        return kept_ranks(self.rank, sample)
+
+
+def kept_ranks(rank: int, sample: Places) -> Places:
+    """Return the ranks before the line at `rank` that aren't labelled."""
+    above: Places = np.arange(rank, dtype=np.int64)
+    return np.setdiff1d(above, sample, assume_unique=True)
 
 
 def draw_line(sample: Places, agrees: Sequence[bool | None], *, pool: int, tolerated: int) -> Line:

@@ -146,10 +146,7 @@ def _promise(flags: Flags) -> Promise | None:
 
 
 def _share(flag: str, text: str, *, least: Decimal) -> Decimal:
-    try:
-        share = Decimal(text)
-    except InvalidOperation:
-        share = Decimal(-1)
+    share = _number(text)
     if not (share.is_finite() and least < share < 1):
         raise ConfigError(
             f"{flag} {text!r}: not a share between {least} and 1.", f"For example {flag} {'0.95' if least else '0.1'}."
@@ -160,13 +157,18 @@ def _share(flag: str, text: str, *, least: Decimal) -> Decimal:
 def _amount(text: str | None) -> Decimal | None:
     if text is None:
         return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal(0)
+    amount = _number(text)
     if not (amount.is_finite() and amount > 0):
         raise ConfigError(f"--max-usd {text!r}: not an amount of USD above 0.", "For example --max-usd 2.50.")
     return amount
+
+
+def _number(text: str) -> Decimal:
+    """Read a number; what is none is told apart by not being finite."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
 
 
 def _warn(plan: Plan, config: ConfigFile) -> None:

@@ -66,7 +66,11 @@ def syntax_of(root: Element) -> Syntax | None:
 
 def read_einvoice(content: bytes) -> EInvoice | None:
     """Read the XML of an invoice or a credit note; None for any other XML. Raises XmlError."""
-    root = parse_xml(content)
+    return einvoice(parse_xml(content))
+
+
+def einvoice(root: Element) -> EInvoice | None:
+    """Return the invoice or credit note that this is the root of; None for any other XML."""
     syntax = syntax_of(root)
     if syntax is None:
         return None

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from slmbatch.einvoice.invoice import EInvoice, Statements, read_einvoice
+from slmbatch.einvoice.invoice import EInvoice, Statements, einvoice
 from slmbatch.einvoice.terms import TERMS
-from slmbatch.einvoice.tree import local, parse_xml
+from slmbatch.einvoice.tree import local
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def xml_text(content: bytes) -> str:
+def xml_text(root: Element) -> str:
     """Return what an XML document says: of an e-invoice its business terms under their names, else its elements.
 
-    Elements with a text are told under the words of their own names, files within the XML left out. Raises XmlError.
+    Elements with a text are told under the words of their own names, files within the XML left out.
     """
-    invoice = read_einvoice(content)
-    return "\n".join(_terms(invoice) if invoice is not None else _elements(parse_xml(content)))
+    invoice = einvoice(root)
+    return "\n".join(_terms(invoice) if invoice is not None else _elements(root))
 
 
 def _terms(invoice: EInvoice) -> Iterator[str]:

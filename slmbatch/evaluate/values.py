@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import unicodedata
 from decimal import Decimal
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
+from slmbatch.checks.letters import plain
 from slmbatch.checks.values import parse_value
 from slmbatch.types import Kind, Scalar
 
@@ -42,7 +42,7 @@ def _read(text: str, kind: Kind) -> Scalar | None:
 @lru_cache(maxsize=REMEMBERED)
 def _plain(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"[\W_]+", "", folded) or folded.strip()
+    return plain(folded) or folded.strip()
 
 
 def likeness(found: Any, expected: Any) -> float:

@@ -21,10 +21,11 @@ def read_xml(given: Content) -> Reading:
     """Read an XML file: an e-invoice as its business terms, any other as its elements. Raises OSError."""
     content = _content(given)
     try:
-        reading = clip(xml_text(content))
-        return replace(reading, xml=content) if syntax_of(parse_xml(content)) else reading
+        root = parse_xml(content)
     except XmlError as error:
         return Reading(problem=f"the XML can't be read ({error})")
+    reading = clip(xml_text(root))
+    return replace(reading, xml=content) if syntax_of(root) else reading
 
 
 def with_xml(reading: Reading, attached: Iterable[tuple[str, bytes]]) -> Reading:
@@ -35,15 +36,16 @@ def with_xml(reading: Reading, attached: Iterable[tuple[str, bytes]]) -> Reading
     """
     for name, content in sorted(attached, key=lambda one: one[0].lower() not in _USUAL):
         try:
-            if syntax_of(parse_xml(content)) is None:
-                continue
+            root = parse_xml(content)
         except XmlError as error:
             if name.lower() in _USUAL:
                 reading = _noted(reading, f"{name} can't be read ({error})")
             continue
+        if syntax_of(root) is None:
+            continue
         if reading.problem is None:
             return replace(reading, xml=content)
-        return replace(_more(reading, xml_text(content)[:MAX_CHARS]), problem=None, xml=content)
+        return replace(_more(reading, xml_text(root)[:MAX_CHARS]), problem=None, xml=content)
     return reading
 
 

@@ -15,7 +15,7 @@ from slmbatch.chat import NO_USAGE, Usage
 from slmbatch.errors import OverBudget
 from slmbatch.money.prices import PICO, Price, from_pico
 from slmbatch.store.entries import TierTotal
-from slmbatch.store.folder import flush, publish
+from slmbatch.store.table_file import write_table
 from slmbatch.store.tables import USD
 
 SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens")
@@ -161,10 +161,7 @@ def _by_tier(attempts: pa.ChunkedArray) -> pa.Table:
 
 def write_costs(path: Path, costs: Sequence[TierCost]) -> None:
     """Write cost.parquet: a row per tier, in the order of the cascade."""
-    temporary = path.with_name(path.name + ".tmp")
-    pq.write_table(pa.Table.from_pylist([_row(cost) for cost in costs], COST), temporary)
-    flush(temporary)
-    publish(temporary, path)
+    write_table(path, pa.Table.from_pylist([_row(cost) for cost in costs], COST), compression="snappy")
 
 
 def _row(cost: TierCost) -> dict[str, object]:

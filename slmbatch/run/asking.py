@@ -161,7 +161,7 @@ class Asker:
         parts = piece is None or piece.part
         if question is None:
             return self._task.request(shown, told, parts=parts)
-        return question.task.request(shown, told, failed=question.failed, parts=parts)
+        return question.request(shown, told, parts=parts)
 
     def _room_for(self, question: Question | None) -> int | None:
         """Return how many tokens of text a request has room for, None where that's unknown."""

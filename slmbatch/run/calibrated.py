@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slmbatch.confidence.gate import least, told_once
+from slmbatch.confidence.gate import least, measure, told_once
 from slmbatch.run.rung import Rung
 from slmbatch.types import Answer, Attempt, Document
 
@@ -51,7 +51,7 @@ def calibrated(answer: Answer, curve: Curve, tier: str) -> Answer:
         (confidence,) = _told(curve, [answer.score])
         return replace(answer, confidence=confidence, calibrated=confidence is not None)
     own = [leaf for leaf in answer.leaves if leaf.tier in {None, tier}]
-    scores = [leaf.confidence if leaf.score is None else leaf.score for leaf in own]
+    scores = [measure(leaf) for leaf in own]
     told = {leaf.path: pair for leaf, *pair in zip(own, scores, _told(curve, scores), strict=True)}
     leaves = tuple(
         replace(leaf, score=told[leaf.path][0], confidence=told[leaf.path][1]) if leaf.path in told else leaf

@@ -17,7 +17,7 @@ from slmbatch.checks.values import parse_value
 from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, least, measure, told_once
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.hints import HintKind
-from slmbatch.tasks.schema import Field, Group, Node
+from slmbatch.tasks.schema import Field, Group, Node, schema_path
 from slmbatch.types import Answer, Grounded, Grounding, Kind, Leaf, Scalar
 
 UNGROUNDED = (Kind.BOOLEAN, Kind.ENUM)  # a conclusion: the words needn't stand in the text
@@ -31,7 +31,6 @@ NAMES = {
     Kind.TEXT: "a text",
 }
 DOUBTS = {HintKind.IBAN: iban_doubt, HintKind.VAT: vat_doubt}
-INDEX = re.compile(r"\[\d+\]")
 RAW_EXCERPT = 80
 DECIMALS, INTEGER_DIGITS = 9, 29  # what a decimal128(38, 9) column holds
 LARGEST_INTEGER = 2**63 - 1
@@ -78,7 +77,7 @@ class FieldChecks:
     def _doubted(self, leaves: Sequence[Leaf]) -> Iterator[str]:
         """Say of which values the check digits are wrong. True documents have such, too: it's a warning."""
         for leaf in leaves:
-            doubt = self._doubts.get(INDEX.sub("[]", leaf.path)) if leaf.value is not None else None
+            doubt = self._doubts.get(schema_path(leaf.path)) if leaf.value is not None else None
             if doubt is not None and (told := doubt(str(leaf.value))):
                 yield f"{leaf.path}: {told}"
 
@@ -198,7 +197,7 @@ def rule_values(leaves: Sequence[Leaf]) -> dict[str, Scalar | list[Scalar | None
         if "[" not in leaf.path:
             values[leaf.path] = leaf.value
             continue
-        listed = values.setdefault(re.sub(r"\[\d+\]", "", leaf.path), [])
+        listed = values.setdefault(schema_path(leaf.path).replace("[]", ""), [])
         assert isinstance(listed, list)
         listed.append(leaf.value)
     return values

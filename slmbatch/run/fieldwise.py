@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from slmbatch.chat import Capabilities, Completion, Request, Usage
+from slmbatch.checks.letters import plain
 from slmbatch.confidence.gate import asked_below, doubtful, measure
-from slmbatch.heads.fields.agree import letters
 from slmbatch.run.checked import NOT_FOUND, FieldChecks
 from slmbatch.run.fields import FieldReader
 from slmbatch.run.listing import RowCount
 from slmbatch.run.passages import passages
+from slmbatch.run.pieces import page_starts
 from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field
 from slmbatch.tasks.subset import askable, subset
-from slmbatch.types import PAGE_BREAK, Answer, Attempt, Document, Grounded, Leaf
+from slmbatch.types import Answer, Attempt, Document, Grounded, Leaf
 
 MOST_NOTES, NOTE = 12, 120  # what failed: how many lines, and characters of each
 LEAF_CHARACTERS = 6  # of a reply: quotes, colon and comma around a name and a value
@@ -40,8 +41,9 @@ class Question:
     before: Attempt
     parts: bool  # whether `text` leaves something out
 
-    def request(self, text: str, capabilities: Capabilities) -> Request:
-        return self.task.request(text, capabilities, failed=self.failed, parts=self.parts)
+    def request(self, text: str, capabilities: Capabilities, *, parts: bool | None = None) -> Request:
+        """Ask about a text, the question's own or a part of it; `parts`: whether it leaves something out."""
+        return self.task.request(text, capabilities, failed=self.failed, parts=self.parts if parts is None else parts)
 
 
 class Fieldwise:
@@ -150,10 +152,7 @@ class Fieldwise:
         fields = [(path, self._askable[path]) for path in asked]
         if not all(isinstance(field, Field) for _, field in fields):
             return None
-        starts, at = {}, 0
-        for page in document.pages:
-            starts[page.number] = at
-            at += len(page.text) + len(PAGE_BREAK)
+        starts = page_starts(document)
         places = [
             starts[leaf.grounding.page] + leaf.grounding.start
             for leaf in leaves
@@ -176,7 +175,7 @@ def _agree(earlier: Leaf | None, found: Leaf) -> bool:
     if earlier is None or earlier.value is None or found.grounding.found is Grounded.NONE:
         return False
     if isinstance(earlier.value, str) and isinstance(found.value, str):
-        return letters(earlier.value) == letters(found.value)
+        return plain(earlier.value) == plain(found.value)
     return earlier.value == found.value
 
 

@@ -74,9 +74,7 @@ class Loop:
         self._watch = watch
         self.counts = Counts(total=_total(plan))
         self._store = PartStore(stage.parts)
-        self._known = KeyIndex()
-        for keys in self._store.done(without_failed=plan.choices.retry_failed):
-            self._known.add(keys)
+        self._known = KeyIndex.gathered(self._store.done(without_failed=plan.choices.retry_failed))
         self._rows = RowWriter(stage.rows)
         self._recent: set[bytes] = set()  # settled since the batch that is being worked on was compared with `_known`
         self._committed: set[bytes] = set()  # those of them that `_known` has by now

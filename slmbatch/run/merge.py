@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from slmbatch.checks.letters import plain
 from slmbatch.confidence.gate import measure
 from slmbatch.run.pieces import Piece
 from slmbatch.types import Grounded, Leaf, Scalar
@@ -34,9 +35,7 @@ def merge(told: Sequence[Told], page_starts: Mapping[int, int]) -> tuple[list[Le
             if "[" not in leaf.path:
                 single.setdefault(leaf.path, []).append(leaf)
     leaves = [max(candidates, key=_evidence) for candidates in single.values()]
-    warnings = [
-        f"{path}: parts of the document tell different values" for path, some in single.items() if _differ(some)
-    ]
+    warnings = [f"{path}: {DIFFERENT}" for path, some in single.items() if _differ(some)]
     lists: dict[str, list[_Item]] = {}
     before: Piece | None = None
     for one in told:
@@ -64,7 +63,7 @@ def _differ(leaves: Iterable[Leaf]) -> bool:
 
 def _same(value: Scalar | None) -> Scalar | None:
     """Return a value as it's compared: texts without case, blanks and marks."""
-    return "".join(filter(str.isalnum, value.casefold())) if isinstance(value, str) else value
+    return plain(value) if isinstance(value, str) else value
 
 
 def _items(leaves: Iterable[Leaf]) -> dict[str, list[_Item]]:

@@ -78,13 +78,13 @@ def view(document: Document, piece: Piece) -> tuple[Document, Mapping[int, int]]
 
     Pages come without their layout, which knows only whole pages.
     """
-    pages, left_out, at = [], {}, 0
+    pages, left_out, starts = [], {}, page_starts(document)
     for page in document.pages:
+        at = starts[page.number]
         start, end = max(piece.start - at, 0), min(piece.end - at, len(page.text))
         if start < end:
             pages.append(replace(page, text=page.text[start:end], layout=None))
             left_out[page.number] = start
-        at += len(page.text) + len(PAGE_BREAK)
     return replace(document, pages=tuple(pages)), left_out
 
 

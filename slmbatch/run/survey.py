@@ -38,9 +38,8 @@ class Survey:
 
 def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
     """Read everything once."""
-    done, seen = KeyIndex(), KeyIndex()
-    for keys in settled_keys(folder.parts, without_failed=plan.choices.retry_failed):
-        done.add(keys)
+    done = KeyIndex.gathered(settled_keys(folder.parts, without_failed=plan.choices.retry_failed))
+    seen = KeyIndex()
     drawn: list[tuple[int, bytes]] = []  # a heap of the lowest hashes, negated: its top is the first to go
     documents = unreadable = contents = left = characters = with_xml = 0
     for batch in read(plan.found, plan.reading):

@@ -36,8 +36,13 @@ class KeyIndex:
         self._runs: list[npt.NDArray[np.bytes_]] = []
 
     @classmethod
-    def of(cls, *batches: Sequence[bytes]) -> KeyIndex:
+    def of(cls, keys: Sequence[bytes]) -> KeyIndex:
         """Return the set of these keys."""
+        return cls.gathered([keys])
+
+    @classmethod
+    def gathered(cls, batches: Iterable[Sequence[bytes]]) -> KeyIndex:
+        """Return the set of all keys in these batches, one of which is held at a time."""
         index = cls()
         for keys in batches:
             index.add(keys)

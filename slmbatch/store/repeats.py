@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -14,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from slmbatch.checks.letters import plain
 from slmbatch.store.rows import GROUP_ROWS
 from slmbatch.tasks.schema import Schema
 from slmbatch.types import Kind
 
 Digests: TypeAlias = npt.NDArray[np.bytes_]
 Numbers: TypeAlias = npt.NDArray[np.int64]
-_NOISE = re.compile(r"[\W_]+")  # "4711-A" and "4711 a" are the same number
 
 
 class Repeats:
@@ -53,7 +52,9 @@ class Repeats:
             return None
         if self._kinds[path] is Kind.DECIMAL:
             return str(Decimal(value).normalize())
-        return value if self._kinds[path] is not Kind.TEXT else _NOISE.sub("", value.casefold()) or None
+        if self._kinds[path] is not Kind.TEXT:
+            return value
+        return plain(value) or None  # "4711-A" and "4711 a" are the same number
 
     def _first(self, rows: Sequence[tuple[int, bytes]]) -> list[int]:
         """Return the number of the first row with the same digest for each: its own, if it's new."""

@@ -61,7 +61,8 @@ class RowWriter:
 
 def keys_in(rows: Path) -> KeyIndex:
     """Return the contents of all rows."""
-    return KeyIndex.of(pq.read_table(rows, columns=["key"])["key"].to_pylist())
+    batches = pq.ParquetFile(rows).iter_batches(GROUP_ROWS, columns=["key"])
+    return KeyIndex.gathered(batch["key"].to_pylist() for batch in batches)
 
 
 def sources_of(rows: Path, keys: KeyIndex) -> frozenset[str]:

@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from slmbatch.errors import OverBudget
-from slmbatch.store.folder import RunFolder, flush, publish
+from slmbatch.store.folder import RunFolder
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.records import LEAF
 from slmbatch.store.repeats import Repeats
 from slmbatch.store.rows import GROUP_ROWS
+from slmbatch.store.table_file import TableFile
 from slmbatch.tasks.schema import Field, Group, Items, Node, Schema
 from slmbatch.types import Kind
 
@@ -89,8 +90,8 @@ def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None
     counted = np.zeros(sum(pq.read_metadata(path).num_rows for path in parts), dtype=bool)
     repeats = Repeats(schema, folder.rows) if schema and schema.unique else None
     with (
-        _Table(into / "results.parquet", results_schema(schema)) as results,
-        _Table(into / "fields.parquet" if schema else None, FIELDS) as fields,
+        TableFile(into / "results.parquet", results_schema(schema)) as results,
+        TableFile(into / "fields.parquet" if schema else None, FIELDS) as fields,
     ):
         for batch in pq.ParquetFile(folder.rows).iter_batches(GROUP_ROWS):
             rows = pa.Table.from_batches([batch])
@@ -99,33 +100,6 @@ def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None
             results.write(_results(rows, settled, schema, first=_first(positions, counted), repeats=repeats))
             if schema:
                 fields.write(_fields(rows, settled))
-
-
-class _Table:
-    """A Parquet file that gets its name only when it's complete; `path` None writes nothing."""
-
-    def __init__(self, path: Path | None, schema: pa.Schema) -> None:
-        self._path = path
-        self._schema = schema
-        self._temporary = path.with_name(path.name + ".tmp") if path else None
-        self._writer = pq.ParquetWriter(self._temporary, schema, compression="zstd") if self._temporary else None
-
-    def __enter__(self) -> _Table:
-        return self
-
-    def write(self, table: pa.Table) -> None:
-        assert self._writer is not None, "a table without a path takes no rows"
-        self._writer.write_table(table.cast(self._schema))
-
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        if self._writer is None or self._path is None or self._temporary is None:
-            return
-        self._writer.close()
-        if failure is None:
-            flush(self._temporary)
-            publish(self._temporary, self._path)
-        else:
-            self._temporary.unlink(missing_ok=True)
 
 
 def _first(positions: np.ndarray[Any, np.dtype[np.int64]], counted: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:

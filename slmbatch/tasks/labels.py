@@ -20,6 +20,11 @@ FEWEST_EXAMPLES = 2
 MIN_LABELS, MAX_LABELS = 2, 200
 
 
+def in_order(joined: str) -> str:
+    """Return the labels of a text in one order, so that the same set of them is the same text."""
+    return JOINT.join(sorted(joined.split(JOINT)))
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     name: str

@@ -22,6 +22,7 @@ ANNOTATIONS = frozenset(
 FORMATS = {"date": Kind.DATE, "decimal": Kind.DECIMAL, "currency-iso4217": Kind.CURRENCY}
 TYPES = {"string": Kind.TEXT, "integer": Kind.INTEGER, "number": Kind.DECIMAL, "boolean": Kind.BOOLEAN}
 MAX_DEPTH = 8
+_POSITION = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ class Schema:
     def terms(self) -> dict[str, str]:
         """The business terms of EN 16931 that leaves are, by the leaf's path."""
         return {path: field.hint.term for path, field in self.fields() if field.hint and field.hint.term}
+
+
+def schema_path(path: str) -> str:
+    """Return which leaf of a schema a leaf of an answer is: `line_items[2].amount` is `line_items[].amount`."""
+    return _POSITION.sub("[]", path)
 
 
 def _walk(node: Node, path: str) -> Iterator[tuple[str, Field]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from decimal import Decimal
 from difflib import SequenceMatcher
 
 from slmbatch.checks.dates import parse_date
+from slmbatch.checks.letters import plain
 from slmbatch.checks.values import parse_value
 from slmbatch.tasks.hints import HintKind
 from slmbatch.types import Kind, Scalar
@@ -23,7 +23,7 @@ class Expected:
     def __init__(self, value: object, kind: HintKind, *, day_first: bool = True) -> None:
         text = str(value)
         self._likeness = kind in LIKENESS
-        self._letters = letters(text)
+        self._letters = plain(text)
         self._matcher = SequenceMatcher(None, b=self._letters, autojunk=False)
         self._value: Scalar | None = None
         if kind is HintKind.AMOUNT:
@@ -37,14 +37,9 @@ class Expected:
             return isinstance(self._value, Decimal) and abs(Decimal(found) - self._value) < CENT
         if isinstance(found, dt.date):
             return found == self._value
-        other = letters(str(found))
+        other = plain(str(found))
         if not self._likeness or other == self._letters:
             return other == self._letters
         self._matcher.set_seq1(other)
         fast = min(self._matcher.real_quick_ratio(), self._matcher.quick_ratio())
         return fast >= ALIKE and self._matcher.ratio() >= ALIKE
-
-
-def letters(text: str) -> str:
-    """Return a text's letters and digits in lower case."""
-    return re.sub(r"[\W_]+", "", text.casefold())

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from slmbatch.checks.letters import plain
 from slmbatch.errors import TaskError
-from slmbatch.heads.fields.agree import LIKENESS, Expected, letters
+from slmbatch.heads.fields.agree import LIKENESS, Expected
 from slmbatch.heads.fields.features import LABEL_FEATURES, NONE_FEATURES, TRAITS, feature_names
 from slmbatch.heads.fields.field_head import Chosen, choose
 from slmbatch.heads.fields.learned import keep
@@ -166,7 +167,7 @@ def split(groups: Sequence[str], folds: int = FOLDS) -> list[int]:
 
 
 def _first_line(document: Document) -> str:
-    return next((letters(line) for line in document.text.splitlines() if letters(line)), "")
+    return next((plain(line) for line in document.text.splitlines() if plain(line)), "")
 
 
 def _fit(

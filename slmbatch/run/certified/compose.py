@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slmbatch.store.folder import flush, publish
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import KeyIndex, part_paths
 from slmbatch.store.records import PART, Record
+from slmbatch.store.table_file import write_table
 from slmbatch.types import Status
 
 
@@ -30,10 +30,7 @@ def compose(answered: Path, topped: Path, results: Path, kept: KeyIndex) -> None
         table = pq.read_table(path)
         composed = _composed(table, top, kept, later)
         later.add(table["key"].to_pylist())
-        temporary = results / f"{path.stem}.tmp"
-        pq.write_table(composed, temporary, compression="zstd")
-        flush(temporary)
-        publish(temporary, results / path.name)
+        write_table(results / path.name, composed)
 
 
 def _composed(table: pa.Table, top: LocatedParts, kept: KeyIndex, later: KeyIndex) -> pa.Table:

@@ -6,7 +6,6 @@ Answers are kept in a form in which two that mean the same are equal. Rows that 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import blake2b, sha256
@@ -19,12 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from slmbatch.checks.letters import plain
-from slmbatch.store.folder import flush, publish
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import part_paths
 from slmbatch.store.rows import GROUP_ROWS
-from slmbatch.tasks.labels import JOINT
-from slmbatch.tasks.schema import Schema
+from slmbatch.store.table_file import TableFile
+from slmbatch.tasks.labels import in_order
+from slmbatch.tasks.schema import Schema, schema_path
 from slmbatch.types import Kind, Status
 
 FROZEN = pa.schema(
@@ -41,7 +40,6 @@ FROZEN = pa.schema(
 FROZEN_FILE = "frozen.parquet"  # under the run's certify folder
 ROWS_DIGEST = b"slmbatch.rows_sha256"
 ANSWER_BYTES = 16
-_POSITION = re.compile(r"\[\d+\]")
 UNREADABLE = pa.scalar(Status.UNREADABLE.value)
 
 
@@ -56,10 +54,9 @@ def kinds_of(schema: Schema | None) -> Kinds | None:
 def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> None:
     """Write the frozen table of a batch: the rows that are readable, in input order."""
     located = LocatedParts(part_paths(parts))
-    temporary = path.with_suffix(".tmp")
     number = 0
     layout = FROZEN.with_metadata({**(FROZEN.metadata or {}), ROWS_DIGEST: rows_digest(_names(rows))})
-    with pq.ParquetWriter(temporary, layout, compression="zstd") as writer:
+    with TableFile(path, layout) as file:
         for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS):
             settled = located.take(located.find(batch["key"].to_pylist()))
             told = answers(settled, kinds)
@@ -75,10 +72,8 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
                 "answer": told,
             }
             readable = pc.not_equal(settled["status"], UNREADABLE)
-            writer.write_table(pa.table(columns, layout).filter(readable))
+            file.write(pa.table(columns, layout).filter(readable))
             number += len(batch)
-    flush(temporary)
-    publish(temporary, path)
 
 
 def rows_digest(rows: Iterable[tuple[str, bytes]]) -> bytes:
@@ -106,7 +101,7 @@ def answers(settled: pa.Table, kinds: Kinds | None) -> list[str | None]:
     Labels as their set. Fields by digest of all values: amounts by value, texts by letters and digits.
     """
     if kinds is None:
-        return [None if one is None else JOINT.join(sorted(one.split(JOINT))) for one in settled["label"].to_pylist()]
+        return [None if one is None else in_order(one) for one in settled["label"].to_pylist()]
     tiers = settled["tier"].to_pylist()
     return [
         None if tier is None else _digest(leaves, kinds)
@@ -116,7 +111,7 @@ def answers(settled: pa.Table, kinds: Kinds | None) -> list[str | None]:
 
 def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:
     told = sorted(
-        [leaf["path"], _meaning(leaf["value"], kinds[_POSITION.sub("[]", leaf["path"])])]
+        [leaf["path"], _meaning(leaf["value"], kinds[schema_path(leaf["path"])])]
         for leaf in leaves
         if leaf["value"] is not None
     )

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slmbatch.run.certified.frozen import Kinds, answers
-from slmbatch.store.folder import flush, publish
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import part_paths
+from slmbatch.store.table_file import write_table
 
 LABELS = pa.schema(
     {"id": pa.string(), "answer": pa.string(), "agrees": pa.bool_()},  # of the top tier; null where there is none
@@ -31,10 +31,7 @@ def write_labels(
     agrees = [None if label is None else label == answer for label, answer in zip(told, cheap, strict=True)]
     layout = LABELS.with_metadata({**(LABELS.metadata or {}), ASKED_ON: asked_on.isoformat().encode()})
     table = pa.table({"id": ids, "answer": told, "agrees": agrees}, layout)
-    temporary = path.with_suffix(".tmp")
-    pq.write_table(table, temporary, compression="zstd")
-    flush(temporary)
-    publish(temporary, path)
+    write_table(path, table)
 
 
 def read_labels(path: Path) -> dict[str, bool | None]:

@@ -15,7 +15,7 @@ from slmbatch.certificates.gates import Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
 from slmbatch.certificates.planning import plan as design
-from slmbatch.certificates.ranking import Places
+from slmbatch.certificates.ranking import Places, Ranking
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
 from slmbatch.errors import BudgetReached
@@ -83,11 +83,11 @@ class CertifiedRun:
         """
         counts = self._answer()
         batch = open_batch(self._folder, self._answered, self._plan.schema)
-        planned = self._design(batch)
+        ranking = batch.ranking(self._promise.seed)
+        planned = self._design(batch, ranking)
         self._announce(planned)
         if isinstance(planned, Refusal):
             return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=planned))
-        ranking = batch.ranking(self._promise.seed)
         sample = ranking.sample(planned.sample)
         agrees = self._labels(batch, ranking.order[sample])
         line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated)
@@ -116,13 +116,13 @@ class CertifiedRun:
             raise self._budget_reached(one.tiers, f"all but {len(left)} texts")
         return counts
 
-    def _design(self, batch: Batch) -> Design | Refusal:
+    def _design(self, batch: Batch, ranking: Ranking) -> Design | Refusal:
         """Plan the labels, or take the plan that was made before any was bought."""
         path = self._folder.certify / "plan.json"
         if path.exists():
             return msgspec.json.decode(path.read_bytes(), type=Design)
         target = Target(float(self._promise.target), float(self._promise.delta))
-        scores = np.asarray(batch.frozen.scores, np.float64)[batch.ranking(self._promise.seed).order]
+        scores = np.asarray(batch.frozen.scores, np.float64)[ranking.order]
         prices = per_row(self._plan, self._answered.parts)
         way = ranked_way(guessed_chances(scores))
         made = design(way, Shape(len(batch), len(batch.pool)), target, prices=prices)
@@ -184,4 +184,4 @@ class CertifiedRun:
 
 
 def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:
-    return KeyIndex.of(*settled_keys(stage.parts, without_failed=without_failed))
+    return KeyIndex.gathered(settled_keys(stage.parts, without_failed=without_failed))

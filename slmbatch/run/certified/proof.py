@@ -8,13 +8,13 @@ from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slmbatch.certificates.certificate import Certificate, Difference, read_certificate
 from slmbatch.certificates.certificate import verify as verify_counts
+from slmbatch.certificates.settling import kept_ranks
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.batch import Batch, read_batch
 from slmbatch.run.certified.compose import compose
@@ -33,10 +33,7 @@ def write_proof(folder: RunFolder, certificate: Certificate, schema: Schema | No
     """Write certificate.json: the certificate, and the SHA-256 of every file it rests on."""
     if schema is not None:
         write_durably(folder.certify / SCHEMA_FILE, json.dumps({"name": schema.name, "source": schema.source}).encode())
-    content = msgspec.to_builtins(certificate) | {
-        "files": {name: _sha256(folder.root / name) for name in _files(folder)}
-    }
-    write_durably(folder.root / CERTIFICATE, json.dumps(content, indent=2).encode() + b"\n")
+    write_durably(folder.root / CERTIFICATE, certificate.to_json(files=sha256_of_files(folder)))
 
 
 def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
@@ -95,8 +92,7 @@ def kept_keys(batch: Batch, certificate: Certificate) -> KeyIndex:
     """Return the contents that keep their cheap answer: no row of theirs goes up."""
     ranking = batch.ranking(certificate.seed)
     sample = ranking.sample(certificate.sample)
-    above = ranking.order[np.setdiff1d(np.arange(certificate.rank), sample)]
-    return keys_of(batch, above)
+    return keys_of(batch, ranking.order[kept_ranks(certificate.rank, sample)])
 
 
 def keys_of(batch: Batch, kept: np.ndarray) -> KeyIndex:
