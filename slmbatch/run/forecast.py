@@ -27,6 +27,7 @@ ASSUMED = (2.0, 8.0)  # of ten rows two go up, 43 of a hundred at the 95th perce
 JEFFREYS = (0.5, 0.5)
 CHARACTERS_PER_TOKEN = (3.0, 4.5)  # European languages, with today's tokenizers
 REPLY = (0.1, 1.0)  # of max_tokens
+SUFFICE = (0.5, 1.0)  # of long texts: passages of them tell enough (benchmarks/longdocs.py), else all pieces are asked
 Draws = npt.NDArray[np.float64]
 
 
@@ -152,14 +153,20 @@ def _each(tier: TierPlan, plan: Plan, survey: Survey, asked: Asked | None, dice:
     if asked is not None and len(asked.usd) > 1:
         paid = np.array(asked.usd)
         return np.maximum(dice.normal(paid.mean(), paid.std(ddof=1) / np.sqrt(len(paid)), DRAWS), 0)
-    return request_usd(price.rates[0], plan, survey.characters / max(survey.left, 1), dice)
+    asking, suffice = survey.asking[tier.name], dice.uniform(*SUFFICE, DRAWS)
+    requests = suffice * asking.least.requests + (1 - suffice) * asking.most.requests
+    characters = suffice * asking.least.characters + (1 - suffice) * asking.most.characters
+    left = max(survey.left, 1)
+    return request_usd(price.rates[0], plan, characters / left, dice, requests=requests / left)
 
 
-def request_usd(rates: Rates, plan: Plan, characters: float, dice: np.random.Generator) -> Draws:
-    """Draw what a request about a text of so many characters costs, in USD: how many tokens these are isn't known."""
-    characters += len(plan.task.instructions)
+def request_usd(
+    rates: Rates, plan: Plan, characters: float | Draws, dice: np.random.Generator, *, requests: float | Draws = 1.0
+) -> Draws:
+    """Draw what it costs, in USD, to show so many characters in so many requests: their tokens aren't known."""
+    characters = characters + requests * len(plan.task.instructions)
     tokens_in = characters / dice.uniform(*CHARACTERS_PER_TOKEN, DRAWS)
-    tokens_out = plan.task.max_tokens * dice.uniform(*REPLY, DRAWS)
+    tokens_out = requests * plan.task.max_tokens * dice.uniform(*REPLY, DRAWS)
     return (tokens_in * float(rates.input_usd) + tokens_out * float(rates.output_usd)) / 1e6
 
 
