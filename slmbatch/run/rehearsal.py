@@ -1,7 +1,4 @@
-"""What a paid tier would be sent about documents: asked just as in a run, but of nobody.
-
-As if it were asked for everything: which fields a later tier is asked for isn't known before.
-"""
+"""What a paid tier would be sent about documents if it was asked for everything: just as in a run, but of nobody."""
 
 from __future__ import annotations
 

@@ -190,3 +190,13 @@ def test_the_forecast_knows_that_of_a_long_text_both_ends_are_classified(
     run = ["classify", table, "--labels", ",".join(LABELS)]
     forecast, billed = forecast_beside_bill(tmp_path, server, 600, *run)
     assert forecast == pytest.approx(billed, rel=0.05)
+
+
+def test_the_forecast_knows_that_later_tiers_are_asked_for_doubtful_fields_alone(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text(json.dumps(FIELDS))
+    table = write_table(tmp_path / "t.parquet", [f"Invoice no R-{row}\n{FILLER * 10}Total 119.00" for row in range(50)])
+    run = ["extract", table, "--schema", tmp_path / "schema.json", "-o", tmp_path / "out", "--model", "rules"]
+    run += ["--escalate", "openai:m@http://127.0.0.1:9/v1", "--price", "openai:m@http://127.0.0.1:9/v1=1/10"]
+    by_field, whole = (estimated(*run, *flags)["rest"] for flags in ((), ("--ask-whole",)))
+    assert 0.35 < float(by_field["usd_p50"]) / float(whole["usd_p50"]) < 0.95
+    assert float(by_field["top_usd_p50"]) == pytest.approx(float(whole["top_usd_p50"]), rel=0.05)
