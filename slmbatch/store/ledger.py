@@ -1,7 +1,8 @@
 """The ledger: every paid request, written down durably before it's sent and again when it returns.
 
 SQLite with a write-ahead log, one commit for many entries. Amounts are whole numbers of 1e-12 USD. Of a reply the bytes
-are kept, so that the same request is answered from here; document texts aren't.
+are kept, so that the same request is answered from here; document texts aren't. What other tiers have said before is
+kept too, so that a resume asks the same.
 """
 
 from __future__ import annotations
