@@ -1,0 +1,115 @@
+"""Pictures of single pages, for a person to look at: of PDFs and of images, also those inside archives and mails.
+
+PDFium isn't thread-safe and can crash, so pages are drawn in a worker process.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slmbatch.readers.images import pictures
+from slmbatch.readers.pool import Pool
+from slmbatch.readers.sources import KINDS, Content, Unreadable
+from slmbatch.readers.unpack import content_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+DRAWN = tuple(suffix for suffix, kind in KINDS.items() if kind in {"pdf", "image"})
+SIDE = 1400  # pixels of the longer side: A4 at 120 dpi, on which 7 point print can be read
+QUALITY = 55
+GONE = "the file isn't there any more"
+CHANGED = "the file has changed since it was read; the same command again reads it anew"
+NO_PAGE = "the file has no such page any more"
+
+
+@dataclass(frozen=True, slots=True)
+class PageWanted:
+    """A page, from 1, of the document `id` in the file `source`, unless that was changed after `read_at` (Unix time).
+
+    The document is the file itself or lies in it, at the end of its id.
+    """
+
+    source: str
+    id: str
+    page: int
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page as JPEG, of so many pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+def draw_pages(wanted: Iterable[PageWanted]) -> Generator[Picture | str, None, None]:
+    """Yield the picture of each page, or why there's none, in order. Close it to stop the worker process."""
+    pool = Pool(draw_page, _crashed, workers=1)
+    try:
+        yield from pool.map(wanted, here=lambda _: False)
+    finally:
+        pool.close()
+
+
+def draw_page(wanted: PageWanted) -> Picture | str:
+    """Draw one page; whatever is wrong is told."""
+    import pypdfium2
+
+    path = Path(wanted.source)
+    try:
+        if path.stat().st_mtime > wanted.read_at:
+            return CHANGED
+        kind = KINDS.get(path.suffix.lower())
+        own = KINDS.get(Path(wanted.id).suffix.lower())
+        inside = kind != own or kind in {"zip", "mail", "msg"}
+        content = content_of(path, kind, wanted.id.partition(f"{path.name}/")[2] if inside else "")
+        drawn = _of_pdf(content, wanted.page) if own == "pdf" else _of_image(content, wanted.page)
+    except FileNotFoundError:
+        return GONE
+    except OSError as error:
+        return f"the file can't be read: {error.strerror or error}"
+    except Unreadable as error:
+        return str(error)
+    except pypdfium2.PdfiumError as error:
+        return f"the page can't be drawn ({error})"
+    return drawn if isinstance(drawn, str) else as_jpeg(drawn)
+
+
+def as_jpeg(picture: Image, *, side: int = SIDE, quality: int = QUALITY) -> Picture:
+    """Make it at most `side` pixels long, and a JPEG."""
+    picture.thumbnail((side, side))
+    stream = io.BytesIO()
+    picture.convert("RGB").save(stream, "JPEG", quality=quality, optimize=True)
+    return Picture(stream.getvalue(), *picture.size)
+
+
+def _of_pdf(content: Content, number: int) -> Image | str:
+    import pypdfium2
+
+    with closing(pypdfium2.PdfDocument(content)) as document:
+        if number > len(document):
+            return NO_PAGE
+        with closing(document[number - 1]) as page:
+            drawn: Image = page.render(scale=SIDE / max(*page.get_size(), 1)).to_pil()
+            return drawn
+
+
+def _of_image(content: Content, number: int) -> Image | str:
+    data = content.read_bytes() if isinstance(content, Path) else content
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return next(islice(pictures(data), number - 1, None), NO_PAGE)
+
+
+def _crashed(wanted: PageWanted) -> Picture | str:  # noqa: ARG001  which one is shown beside
+    return "drawing the page crashed, or took too long"
