@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from slmbatch.chat import Picture
 from slmbatch.places import Layout
+from slmbatch.readers.jpeg import as_jpeg
 from slmbatch.readers.layout import COLUMN_GAP, WIDE, Piece, Place, Row, pack
 from slmbatch.types import Page
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'slmbatch[ocr]'"
 NOTHING = "no text was found on it by OCR"
 POOR = 0.85  # a page's mean score below which its text is told to be doubtful
+PICTURE_SIDE, PICTURE_QUALITY = 1568, 80  # what most models look at; Anthropic's make larger ones smaller themselves
 SIDE = 2000  # pixels of the longer side that letters are read at: A4 at 170 dpi
 # Measured: faster and better than the defaults (benchmarks/README.md). Lines are found on a smaller picture than they
 # are read on. Few lines are longer than the others, and in a batch all are as long as the longest.
@@ -91,7 +94,16 @@ def read_picture(number: int, pixels: Pixels, extent: Extent) -> Page:
         bytes(round(255 * score) for score in scores),
     )
     mean = sum(scores) / len(scores)
-    return Page(number, text, f"OCR is unsure of its text (mean score {mean:.2f})" if mean < POOR else None, layout)
+    if mean >= POOR:
+        return Page(number, text, layout=layout)
+    return Page(number, text, f"OCR is unsure of its text (mean score {mean:.2f})", layout, _picture(pixels))
+
+
+def _picture(pixels: Pixels) -> Picture:
+    """Keep what a larger model may read better."""
+    from PIL import Image
+
+    return as_jpeg(Image.fromarray(pixels[..., ::-1]), PICTURE_SIDE, PICTURE_QUALITY)
 
 
 @cache

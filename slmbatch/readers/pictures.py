@@ -5,7 +5,6 @@ PDFium isn't thread-safe and can crash, so pages are drawn in a worker process.
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Generator, Iterable
 from contextlib import closing
@@ -14,7 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slmbatch.chat import Picture
 from slmbatch.readers.images import pictures
+from slmbatch.readers.jpeg import as_jpeg
 from slmbatch.readers.pool import Pool
 from slmbatch.readers.sources import KINDS, Content, Unreadable
 from slmbatch.readers.unpack import content_of
@@ -41,15 +42,6 @@ class PageWanted:
     id: str
     page: int
     read_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A page as JPEG, of so many pixels."""
-
-    jpeg: bytes
-    width: int
-    height: int
 
 
 def draw_pages(wanted: Iterable[PageWanted]) -> Generator[Picture | str, None, None]:
@@ -82,15 +74,7 @@ def draw_page(wanted: PageWanted) -> Picture | str:
         return str(error)
     except pypdfium2.PdfiumError as error:
         return f"the page can't be drawn ({error})"
-    return drawn if isinstance(drawn, str) else as_jpeg(drawn)
-
-
-def as_jpeg(picture: Image, *, side: int = SIDE, quality: int = QUALITY) -> Picture:
-    """Make it at most `side` pixels long, and a JPEG."""
-    picture.thumbnail((side, side))
-    stream = io.BytesIO()
-    picture.convert("RGB").save(stream, "JPEG", quality=quality, optimize=True)
-    return Picture(stream.getvalue(), *picture.size)
+    return drawn if isinstance(drawn, str) else as_jpeg(drawn, SIDE, QUALITY)
 
 
 def _of_pdf(content: Content, number: int) -> Image | str:

@@ -6,6 +6,7 @@ A file that can't be read is a Document with a problem; a table that can't be re
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 
@@ -57,7 +58,7 @@ def read_file(source: Source, options: ReadOptions) -> list[Document]:
         if _is_empty(content):
             return [_document(source, Reading(problem="the file is empty"))]
         pieces = unpack(content, source.kind, options, archives=int(source.member is not None))
-        return [_document(source, piece.reading, piece) for piece in pieces]
+        return [_document(source, _kept(piece.reading, options), piece) for piece in pieces]
     except Unreadable as error:
         return [_document(source, Reading(problem=str(error)))]
     except OSError as error:
@@ -69,6 +70,13 @@ def _is_empty(content: Content) -> bool:
         return not content
     with content.open("rb") as stream:
         return not stream.read(1)
+
+
+def _kept(reading: Reading, options: ReadOptions) -> Reading:
+    """Drop the pictures of pages where nobody will look at them: each is as large as hundreds of pages of text."""
+    if options.pictures:
+        return reading
+    return replace(reading, pages=tuple(replace(page, picture=None) for page in reading.pages))
 
 
 def _document(source: Source, reading: Reading, piece: Piece | None = None) -> Document:

@@ -10,9 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from slmbatch.chat import Picture
 from slmbatch.errors import RunFolderError
 from slmbatch.places import Box
-from slmbatch.readers.pictures import DRAWN, PageWanted, Picture, draw_pages
+from slmbatch.readers.pictures import DRAWN, PageWanted, draw_pages
 
 MOST_PAGES = 3  # of one document
 MOST_BYTES = 16 * 2**20  # of all pictures together: a third more in the report, which has them in letters

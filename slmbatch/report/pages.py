@@ -5,11 +5,10 @@ A field's number leads to its mark and back, by links within the file: there is 
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
-from slmbatch.readers.pictures import Picture
+from slmbatch.chat import Picture
 from slmbatch.report.marked import Mark, Sheet
 from slmbatch.report.markup import element
 
@@ -92,7 +91,7 @@ def _page(number: int, picture: Picture, page: int, marks: Sequence[tuple[int | 
     placed = [(at, mark, mark.box) for at, mark in marks if mark.box is not None and mark.page == page]
     width, height = (placed[0][2].width, placed[0][2].height) if placed else (picture.width, picture.height)
     long = max(width, height)
-    data = f"data:image/jpeg;base64,{b64encode(picture.jpeg).decode()}"
+    data = f"data:image/jpeg;base64,{picture.base64}"
     told = f"Page {page} with {len(placed)} fields marked"
     return element(
         "svg",

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from slmbatch.chat import Picture
 from slmbatch.places import Box
-from slmbatch.readers.pictures import CHANGED, GONE, SIDE, Picture
+from slmbatch.readers.pictures import CHANGED, GONE, SIDE
 from slmbatch.report import marked
 from slmbatch.report.marked import Mark, Sheet
 from slmbatch.report.pages import MOST_FIELDS, documents
