@@ -1,6 +1,6 @@
 """Pictures of pages to text, with rapidocr: its models come with the package, so nothing is fetched.
 
-One thread, since pages are read in several processes. Text that stands upright is read; sideways pages are not turned.
+One thread, since pages are read in several processes. Pages on their side or upside down are turned.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from slmbatch.chat import Picture
 from slmbatch.places import Layout
 from slmbatch.readers.jpeg import as_jpeg
 from slmbatch.readers.layout import COLUMN_GAP, WIDE, Piece, Place, Row, pack
+from slmbatch.readers.turning import as_it_lies, turns_to_try
 from slmbatch.types import Page
 
 if TYPE_CHECKING:
@@ -79,20 +80,19 @@ def has_ocr() -> bool:
 def read_picture(number: int, pixels: Pixels, extent: Extent) -> Page:
     """Read page `number` from its picture. A text that the OCR is mostly unsure of is told in the page's note."""
     try:
-        rows = list(_rows(list(_lines(pixels))))
+        lines, turns = _upright(pixels)
+        rows = list(_rows(lines))
     except Exception as error:  # noqa: BLE001  four libraries without a common error; a page's failure is its note
         return Page(number, "", f"OCR failed on it ({type(error).__name__}: {error})")
     if not rows:
         return Page(number, "", NOTHING)
+    pixels = _turned(pixels, turns)
     text = "\n".join(COLUMN_GAP.join(piece.text for piece in row) for row in rows)
     down, across = pixels.shape[:2]
     places = [place for row in rows for piece in row for place in piece.words]
     scores = [score for row in rows for piece in row for score in piece.scores]
-    layout = Layout(
-        *extent,
-        pack([(left / across, -top / down, right / across, -bottom / down) for left, bottom, right, top in places]),
-        bytes(round(255 * score) for score in scores),
-    )
+    shares = [(left / across, -top / down, right / across, -bottom / down) for left, bottom, right, top in places]
+    layout = Layout(*extent, pack(as_it_lies(shares, turns)), bytes(round(255 * score) for score in scores))
     mean = sum(scores) / len(scores)
     if mean >= POOR:
         return Page(number, text, layout=layout)
@@ -104,6 +104,37 @@ def _picture(pixels: Pixels) -> Picture:
     from PIL import Image
 
     return as_jpeg(Image.fromarray(pixels[..., ::-1]), PICTURE_SIDE, PICTURE_QUALITY)
+
+
+def _upright(pixels: Pixels) -> tuple[list[Line], int]:
+    """Read a page as it lies, and turned where it doesn't seem to be upright; return the surest lines, and the turns.
+
+    A page on its side is turned in any case: its lines may be read well, but in no useful order.
+    """
+    lines = list(_lines(pixels))
+    sure, turns = _mean(lines), 0
+    tried = turns_to_try([line.corners for line in lines], poor=sure < POOR)
+    if len(tried) > 1:
+        sure = 0.0
+    for one in tried:
+        again = list(_lines(_turned(pixels, one)))
+        if _mean(again) > sure:
+            lines, sure, turns = again, _mean(again), one
+        if sure >= POOR:
+            break
+    return lines, turns
+
+
+def _turned(pixels: Pixels, turns: int) -> Pixels:
+    import numpy as np
+
+    return np.ascontiguousarray(np.rot90(pixels, turns))
+
+
+def _mean(lines: Sequence[Line]) -> float:
+    """How sure the OCR is of the words of these lines, on average; 0 without any."""
+    scores = [word.score for line in lines for word in line.words]
+    return sum(scores) / len(scores) if scores else 0.0
 
 
 @cache
