@@ -107,20 +107,20 @@ def _picture(pixels: Pixels) -> Picture:
 
 
 def _upright(pixels: Pixels) -> tuple[list[Line], int]:
-    """Read a page as it lies, and turned where it doesn't seem to be upright; return the surest lines, and the turns.
+    """Read a page as it lies, and turned where it doesn't seem to be upright; return the best lines, and the turns.
 
     A page on its side is turned in any case: its lines may be read well, but in no useful order.
     """
     lines = list(_lines(pixels))
-    sure, turns = _mean(lines), 0
-    tried = turns_to_try([line.corners for line in lines], poor=sure < POOR)
-    if len(tried) > 1:
-        sure = 0.0
+    told, mean = _told(lines)
+    tried = turns_to_try([line.corners for line in lines], poor=mean < POOR)
+    best, turns = 0.0 if len(tried) > 1 else told, 0
     for one in tried:
         again = list(_lines(_turned(pixels, one)))
-        if _mean(again) > sure:
-            lines, sure, turns = again, _mean(again), one
-        if sure >= POOR:
+        more, mean = _told(again)
+        if more > best:
+            lines, best, turns = again, more, one
+        if mean >= POOR and more >= told:
             break
     return lines, turns
 
@@ -131,10 +131,14 @@ def _turned(pixels: Pixels, turns: int) -> Pixels:
     return np.ascontiguousarray(np.rot90(pixels, turns))
 
 
-def _mean(lines: Sequence[Line]) -> float:
-    """How sure the OCR is of the words of these lines, on average; 0 without any."""
-    scores = [word.score for line in lines for word in line.words]
-    return sum(scores) / len(scores) if scores else 0.0
+def _told(lines: Sequence[Line]) -> tuple[float, float]:
+    """Return how many characters were read, each counted by how sure the OCR is of its word, and the words' mean score.
+
+    Of a page upside down some words seem sure, and most of the others aren't read at all: the mean alone misleads.
+    """
+    words = [word for line in lines for word in line.words]
+    told = sum(word.score * len(word.text) for word in words)
+    return told, sum(word.score for word in words) / max(len(words), 1)
 
 
 @cache

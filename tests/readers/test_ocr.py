@@ -77,6 +77,13 @@ def test_a_page_on_its_side_or_head_is_read_and_its_words_stay_where_they_lie(tu
     assert (box.width, box.height) == ((700, 320) if turns == 2 else (320, 700))
 
 
+def test_a_page_that_is_read_poorly_is_not_turned_for_the_few_words_that_seem_sure_upside_down() -> None:
+    upright = drawn([*SLIP, (60, 220, "Thanks")], (700, 300))
+    page = only_page(saved(upright.resize((110, 47)).resize((700, 300))))
+    assert page.note is not None
+    assert "56.70" in page.text
+
+
 @pytest.mark.parametrize("turns", range(4))
 def test_a_turned_page_and_the_page_as_it_lies_hold_the_same_places(turns: int) -> None:
     ink = np.zeros((40, 60), bool)

@@ -18,12 +18,17 @@ from PIL import Image
 
 from slmbatch.chat import Message, Picture, Request
 from slmbatch.engines.dialects.pictures import MOST_TOKENS, chat_content, messages_content, weigh
+from slmbatch.engines.settings import EngineSettings, parse_spec
 from slmbatch.money.prices import Price, Rates
+from slmbatch.readers import ReadOptions, find
+from slmbatch.readers.read import read_file
 from slmbatch.run.pieces import Piece
+from slmbatch.run.plan import TierPlan
 from slmbatch.run.seeing import MOST_PAGES, as_seen, picture_tokens, shown_pages, with_pictures
 from slmbatch.run.settling import worst_case
 from slmbatch.types import Document, Page
-from tests.harness import Asked, Scripted, completion, results, slmbatch
+from tests.batch_provider import BatchProvider
+from tests.harness import LABELS, Asked, Scripted, completion, results, right_label, slmbatch
 from tests.readers.made import text_pdf
 from tests.readers.test_ocr import drawn, saved
 
@@ -163,6 +168,55 @@ def test_a_forecast_counts_pictures(world: World) -> None:
 
     tokens = (forecast("sees = true") - forecast("sees = false")) * 1e3
     assert abs(tokens - 700 * 300 / 750) < 1
+
+
+def test_a_batch_holds_the_picture_too(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    scan = io.BytesIO()
+    drawn([(60, 60, "[row:1] My card")], (700, 300)).save(scan, "TIFF", save_all=True, append_images=[poor()])
+    (tmp_path / "in" / "two.tiff").write_bytes(scan.getvalue())
+    provider = BatchProvider()
+    tier = f"openai:m@{provider.url}"
+    price = 'price = {input = "2", output = "10", batch_discount = "0.5"}'
+    (tmp_path / "c.toml").write_text(f'[tier."{tier}"]\nsees = true\nbatch = true\nbatch_poll_s = 0.05\n{price}\n')
+    arguments = ["classify", tmp_path / "in", "--labels", ",".join(LABELS), "-o", tmp_path / "out", "--model", tier]
+    try:
+        ran = slmbatch(*arguments, "--config", tmp_path / "c.toml")
+    finally:
+        provider.close()
+    assert ran.code == 0, ran.err
+    (held,) = provider.batches.values()
+    (body,) = held.requests.values()
+    assert [part["type"] for part in body["messages"][-1]["content"]] == ["image_url", "text"]
+    assert results(tmp_path / "out")[0]["label"] == right_label(1)
+
+
+@pytest.mark.parametrize(
+    ("tier", "said", "sees"),
+    [
+        ("openai:gpt-4.1-mini", None, True),
+        ("openai:gpt-3.5-turbo", None, False),
+        ("anthropic:claude-haiku-4-5", None, True),
+        ("anthropic:claude-haiku-4-5", False, False),
+        ("openai:m@http://gpu-host/v1", None, False),
+        ("openai:m@http://gpu-host/v1", True, True),
+        ("vllm:m", True, True),
+        ("vllm:m", None, False),
+        ("rules", None, False),
+        ("llamacpp:smollm2-135m", None, False),
+    ],
+)
+def test_a_tier_sees_if_its_model_is_known_to_or_its_table_says_so(tier: str, said: bool | None, sees: bool) -> None:
+    assert TierPlan(parse_spec(tier), EngineSettings(sees=said), Price()).sees is sees
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [(False, 0), (True, 1)])
+def test_a_picture_is_kept_only_where_some_tier_sees(tmp_path: Path, *, wanted: bool, kept: int) -> None:
+    (tmp_path / "poor.png").write_bytes(saved(poor()))
+    source = find([str(tmp_path)]).sources[0]
+    (document,) = read_file(source, ReadOptions(pictures=wanted))
+    assert sum(page.picture is not None for page in document.pages) == kept
+    assert document.pages[0].note
 
 
 PICTURE = Picture(b"\xff\xd8jpeg", 750, 1000)
