@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from slmbatch import __version__
 from slmbatch.report.marked import Sheet
 from slmbatch.report.markup import Child, document, element, table
-from slmbatch.report.pages import documents
+from slmbatch.report.pages import held, marked_documents
 from slmbatch.report.svg import Bar, bars, histogram, steps
 from slmbatch.store.folder import PAGE, write_durably
 
@@ -36,8 +36,6 @@ WORK = {
     "input_tokens": "Tokens in",
     "output_tokens": "Tokens out",
 }
-COUNTS = "This file holds counts and sums only, no text of any document."
-PAGES = "This file holds pages of documents and what was found on them: pass it on with the same care."
 STATUSES = {"review": "for review", "failed": "failed", "unreadable": "unreadable"}
 SURE = {
     "confidence": "Confidence is a calibrated probability: of the answers at 0.9, nine in ten should be right.",
@@ -67,8 +65,8 @@ def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> s
         *_bill(summary["bill"]),
         *sure,
         *_pace(summary["plots"]["sessions"]),
-        *(documents(sheets) if sheets is not None else ()),
-        element("footer", f"slmbatch {__version__}. {COUNTS if sheets is None else PAGES}"),
+        *(marked_documents(sheets) if sheets is not None else ()),
+        element("footer", f"slmbatch {__version__}. {held(summary['task'], sheets)}"),
     )
 
 

@@ -12,13 +12,23 @@ from slmbatch.chat import Picture
 from slmbatch.report.marked import Mark, Sheet
 from slmbatch.report.markup import element
 
+COUNTS = "This file holds counts and sums only, no text of any document."
+MORE = "slmbatch report OUT --pages 20 adds pages of documents, with the fields marked."
+PAGES = "This file holds pages of documents and what was found on them: pass it on with the same care."
 STATUSES = {"review": "for review", "accepted": "accepted"}
 MOST_FIELDS = 80  # of one document: a list may have hundreds
 AROUND = 0.003  # of the page's longer side, between a word and its mark
 BADGE = 0.0085  # the radius of a mark's number, of the page's longer side
 
 
-def documents(sheets: Sequence[Sheet]) -> list[Element]:
+def held(task: str, sheets: Sequence[Sheet] | None) -> str:
+    """Say what the file holds, and how pages come into it."""
+    if sheets is not None:
+        return PAGES
+    return f"{COUNTS} {MORE}" if task == "extract" else COUNTS
+
+
+def marked_documents(sheets: Sequence[Sheet]) -> list[Element]:
     """Return the documents one below the other, each mark under a number of its own."""
     told = "Rows for review first. A field's number leads to its place on the page, the mark's number back."
     return [
@@ -99,7 +109,7 @@ def _page(number: int, picture: Picture, page: int, marks: Sequence[tuple[int | 
         element("image", href=data, width=f"{width:g}", height=f"{height:g}", preserveAspectRatio="none"),
         *(_mark(f"{number}-{at}", str(at), mark, long) for at, mark, _ in placed),
         viewBox=f"0 0 {width:g} {height:g}",
-        role="img",
+        role="group",  # of links, which an image couldn't have
         aria_label=told,
     )
 

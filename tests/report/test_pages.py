@@ -17,7 +17,7 @@ from slmbatch.places import Box
 from slmbatch.readers.pictures import CHANGED, GONE, SIDE
 from slmbatch.report import marked
 from slmbatch.report.marked import Mark, Sheet
-from slmbatch.report.pages import MOST_FIELDS, documents
+from slmbatch.report.pages import MOST_FIELDS, marked_documents
 from tests.harness import results, slmbatch
 from tests.readers.made import mail, placed_pdf, write, zipped
 from tests.report.test_html import Page
@@ -168,7 +168,7 @@ def test_a_long_list_and_many_pages_are_cut_and_said() -> None:
     box = Box(1, 1, 2, 2, 100, 100, "pt")
     marks = tuple(Mark(f"lines[{at}]", "x", "accepted", "", 1, box) for at in range(MOST_FIELDS + 5))
     sheet = Sheet("a.pdf", "a.pdf", "review", (), marks, (1,), more=4, drawn=("it can't be drawn",))
-    told = "".join("".join(one.itertext()) for one in documents([sheet]))
+    told = "".join("".join(one.itertext()) for one in marked_documents([sheet]))
     assert "5 more fields are in fields.parquet" in told
     assert "4 more pages with marks aren't shown" in told
     assert "it can't be drawn" in told
@@ -184,4 +184,4 @@ def test_pictures_are_drawn_while_there_is_room(run: Path, monkeypatch: pytest.M
 
 
 def test_texts_make_no_pages() -> None:
-    assert "No document has pages" in "".join("".join(one.itertext()) for one in documents([]))
+    assert "No document has pages" in "".join("".join(one.itertext()) for one in marked_documents([]))
