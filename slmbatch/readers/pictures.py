@@ -17,7 +17,7 @@ from slmbatch.chat import Picture
 from slmbatch.readers.images import pictures
 from slmbatch.readers.jpeg import as_jpeg
 from slmbatch.readers.pool import Pool
-from slmbatch.readers.sources import KINDS, Content, Unreadable
+from slmbatch.readers.sources import KINDS, MAILS, Content, Unreadable
 from slmbatch.readers.unpack import content_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DRAWN = tuple(suffix for suffix, kind in KINDS.items() if kind in {"pdf", "image"})
 SIDE = 1400  # pixels of the longer side: A4 at 120 dpi, on which 7 point print can be read
 QUALITY = 55
-GONE = "the file isn't there any more"
+GONE = "isn't there any more, as seen from this folder"
 CHANGED = "the file has changed since it was read; the same command again reads it anew"
 NO_PAGE = "the file has no such page any more"
 
@@ -62,12 +62,12 @@ def draw_page(wanted: PageWanted) -> Picture | str:
         if path.stat().st_mtime > wanted.read_at:
             return CHANGED
         kind = KINDS.get(path.suffix.lower())
-        own = KINDS.get(Path(wanted.id).suffix.lower())
-        inside = kind != own or kind in {"zip", "mail", "msg"}
-        content = content_of(path, kind, wanted.id.partition(f"{path.name}/")[2] if inside else "")
-        drawn = _of_pdf(content, wanted.page) if own == "pdf" else _of_image(content, wanted.page)
+        inside = wanted.id.partition(f"{path.name}/")[2] if kind == "zip" or kind in MAILS else ""
+        content = content_of(path, kind, inside)
+        is_pdf = KINDS.get(Path(wanted.id).suffix.lower()) == "pdf"
+        drawn = _of_pdf(content, wanted.page) if is_pdf else _of_image(content, wanted.page)
     except FileNotFoundError:
-        return GONE
+        return f"{wanted.source} {GONE}"
     except OSError as error:
         return f"the file can't be read: {error.strerror or error}"
     except Unreadable as error:
