@@ -68,18 +68,18 @@ def doubted(one: Labelled, head: FieldHead, chosen: list[int], judged: list[Judg
         print(f"  OCR's score below {threshold}: right {sum(low)}, wrong {len(low) - sum(low)}")
 
 
-def poorly_read(one: Labelled, chosen: list[int], judged: list[Judged]) -> None:
-    """Print how many pages would be shown to a tier that sees, and how right the fields of their documents are."""
-    right = iter(judged)
-    of: dict[bool, list[bool]] = {True: [], False: []}
+def poorly_read(one: Labelled, chosen: list[int], in_texts: list[Judged], judged: list[Judged]) -> None:
+    """Print how many pages would be shown to a tier that sees, and what the fields of their documents have lost."""
+    both = iter(zip(in_texts, judged, strict=True))
+    of: dict[bool, list[tuple[bool, bool]]] = {True: [], False: []}
     for index in chosen:
         poor = any(page.picture for page in one.documents[index].pages)
-        of[poor] += [ok for _, (_, ok, _) in zip(one.gold[index], right, strict=False)]
+        of[poor] += [(told[1], read[1]) for _, (told, read) in zip(one.gold[index], both, strict=False)]
     pages = [page for index in chosen for page in one.documents[index].pages]
     print(f"\npages read poorly: {sum(page.picture is not None for page in pages)} of {len(pages)}")
     for poor, name in ((True, "with such a page"), (False, "without one")):
-        share = f" ({sum(of[poor]) / len(of[poor]):.3f})" if of[poor] else ""
-        print(f"  fields right in documents {name}: {sum(of[poor])} of {len(of[poor])}{share}")
+        told, read = (sum(right[at] for right in of[poor]) for at in (0, 1))
+        print(f"  documents {name}: {len(of[poor])} fields, right in texts {told}, by OCR {read}")
 
 
 def measure(one: Labelled, pictures: dict[int, list[bytes]], what: str) -> None:
@@ -93,11 +93,12 @@ def measure(one: Labelled, pictures: dict[int, list[bytes]], what: str) -> None:
     seconds = time.process_time() - start
     pages = sum(map(len, pictures.values()))
     scanned, head = replace(one, documents=documents), rules_head(one.schema)
-    told(f"{len(chosen)} documents of {one.name}, their texts", judge(head, one, chosen))
+    in_texts = judge(head, one, chosen)
+    told(f"{len(chosen)} documents of {one.name}, their texts", in_texts)
     judged = judge(head, scanned, chosen)
     told(what, judged)
     doubted(scanned, head, chosen, judged)
-    poorly_read(scanned, chosen, judged)
+    poorly_read(scanned, chosen, in_texts, judged)
     print(f"\n{pages} pages in {seconds:.0f} s of CPU time: {pages / seconds:.2f} pages/s")
 
 
