@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.harness import LABELS, Asked, Loopback, Reply, Scripted, completion, slmbatch, write_rows
+from tests.harness import LABELS, Asked, Loopback, Reply, Scripted, completion, results, slmbatch, write_rows
 
 from .test_certified import certificate, paid
 
@@ -92,3 +92,12 @@ def test_a_pilot_is_no_part_of_a_certified_run(tmp_path: Path, loopback: Callabl
     ran = slmbatch(*paid(table, tmp_path / "out", cheap, top), "--dry-run", "--pilot", "2")
     assert (ran.code, "--target" in ran.err) == (2, True), ran.err
     assert (cheap.asked() + top.asked()).total() == 0
+
+
+def test_a_row_whose_copy_went_up_does_not_count_as_kept(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table = write_rows(tmp_path / "rows.parquet", [*range(300), *range(100)])
+    cheap, top = loopback(), loopback()
+    assert slmbatch(*paid(table, tmp_path / "out", cheap, top, "--yes")).code == 0
+    told, kept = certificate(tmp_path / "out"), [row for row in results(tmp_path / "out") if row["tier"] == cheap.model]
+    assert told["kept"] == len(kept) < 400 - told["sample"]  # some of the sample's copies are before the line
+    assert slmbatch("verify", tmp_path / "out").code == 0

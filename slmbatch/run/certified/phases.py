@@ -90,7 +90,8 @@ class CertifiedRun:
             return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=planned))
         sample = ranking.sample(planned.sample)
         agrees = self._labels(batch, ranking.order[sample])
-        line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated)
+        contents = batch.keys[batch.pool[ranking.order]]
+        line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated, contents=contents)
         refused = refusal(
             line, sample, agrees, rows=len(batch), tolerated=planned.tolerated, delta=planned.target.delta
         )
