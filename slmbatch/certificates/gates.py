@@ -31,6 +31,7 @@ class Reason(StrEnum):
     NOTHING_KEPT = "nothing_kept"
     SCORE_RANKS_NOTHING = "score_ranks_nothing"
     KEPT_ROWS_WRONG = "kept_rows_wrong"
+    OVER_BUDGET = "over_budget"
 
 
 @dataclass(frozen=True, slots=True)
