@@ -165,3 +165,21 @@ def test_a_row_whose_copy_went_up_does_not_count_as_kept(tmp_path: Path, loopbac
     told, kept = certificate(tmp_path / "out"), [row for row in results(tmp_path / "out") if row["tier"] == cheap.model]
     assert told["kept"] == len(kept) < 400 - told["sample"]  # some of the sample's copies are before the line
     assert slmbatch("verify", tmp_path / "out").code == 0
+
+
+def test_a_middle_tier_that_spoils_answers_is_named(
+    tmp_path: Path, loopback: Callable[..., Loopback], scripted: Callable[..., Scripted]
+) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), loopback()
+    middle = scripted(completion(json.dumps({"label": LABELS[0]})))  # whatever it's asked
+    run = ["classify", table, "--labels", ",".join(LABELS), "-o", tmp_path / "out", "--threshold", "1"]
+    run += ["--model", cheap.model, "--escalate", middle.model, "--escalate", top.model, "--target", "0.9", "--yes"]
+    ran = slmbatch(*run)
+    assert ran.code == 0, ran.err
+    (told,) = json.loads((tmp_path / "out" / "report.json").read_text())["certificate"]["replaced"]
+    assert (told["tier"], told["before"], told["became_right"]) == (middle.model, cheap.model, 0)
+    assert 0 < told["became_wrong"] == told["changed"] < told["rows"]
+    said = f"By the last tier's labels {middle.model} changed {told['changed']} of {told['rows']} answers of"
+    assert said in ran.err
+    assert "leave it out" in ran.err
+    assert "leave it out" in (tmp_path / "out" / "report.html").read_text()

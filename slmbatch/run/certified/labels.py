@@ -14,7 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from slmbatch.certificates.earning import Replaced
 from slmbatch.run.certified.frozen import Kinds, answers
+from slmbatch.run.replacing import replacements
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import PASSING, part_paths
 from slmbatch.store.table_file import write_table
@@ -59,6 +61,12 @@ def told_about(keys: Sequence[bytes], topped: Path, kinds: Kinds | None) -> list
     """Return the top tier's answers about contents, in this order. Takes keys that were all asked about."""
     located = LocatedParts(part_paths(topped))
     return answers(located.take(located.find(keys)), kinds)
+
+
+def judged_by_top(keys: Sequence[bytes], answered: Path, topped: Path) -> tuple[Replaced, ...]:
+    """Say what the cheap tiers made of each other's labels, by the top tier's. Takes keys that were all asked about."""
+    told = zip(keys, told_about(keys, topped, None), strict=True)
+    return tuple(replacements(part_paths(answered), {key: label for key, label in told if label is not None}))
 
 
 def missed(keys: Sequence[bytes], topped: Path) -> list[bytes]:
