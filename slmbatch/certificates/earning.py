@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -41,6 +41,10 @@ class Replaced:
     def earned(self) -> bool | None:
         """Whether it's better than what it replaced; None where chance may have done that."""
         return self.became_right > self.became_wrong if self.p < SURE else None
+
+    def facts(self) -> dict[str, object]:
+        """Return all of it for JSON, with the sentence as `said`."""
+        return asdict(self) | {"p": self.p, "earned": self.earned, "said": str(self)}
 
     def __str__(self) -> str:
         verdict = {

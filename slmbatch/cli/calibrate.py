@@ -46,7 +46,7 @@ def calibrate_verb(
     write_durably(to, msgspec.json.format(msgspec.json.encode(calibration), indent=2))
     if json_:
         tiers = {name: asdict(one) for name, one in qualities.items()}
-        judged = [asdict(one) | {"p": one.p, "earned": one.earned} for one in replaced]
+        judged = [one.facts() for one in replaced]
         told = {"calibration": str(to), "accuracy": accuracy, "tiers": tiers, "replaced": judged}
         typer.echo(json.dumps(told, indent=2))
         return

@@ -84,7 +84,7 @@ def plan_lines(planned: Design, top: str) -> list[str]:
 
 def told(outcome: Outcome) -> dict[str, object]:
     """Return the outcome as the report has it."""
-    replaced: dict[str, object] = {"replaced": [asdict(one) | {"p": one.p, "said": str(one)} for one in outcome.replaced]}
+    replaced: dict[str, object] = {"replaced": [one.facts() for one in outcome.replaced]}
     if outcome.refusal is not None:
         one = outcome.refusal
         return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | replaced

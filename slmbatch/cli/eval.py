@@ -65,7 +65,7 @@ def _as_json(evaluation: Evaluation, failed: Sequence[str]) -> dict[str, Any]:
         "cost_basis": evaluation.cost_basis,
         "measures": [asdict(one) for one in evaluation.measures],
         "confusion": [asdict(one) for one in judged.confusion],
-        "replaced": [asdict(one) | {"p": one.p, "earned": one.earned} for one in evaluation.replaced],
+        "replaced": [one.facts() for one in evaluation.replaced],
         "baseline": asdict(against) | {"baseline": str(against.baseline)} if against else None,
         "failed": list(failed),
     }
