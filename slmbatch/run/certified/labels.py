@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slmbatch.certificates.earning import Replaced
+from slmbatch.errors import OverBudget
 from slmbatch.run.certified.frozen import Kinds, answers
 from slmbatch.run.replacing import replacements
 from slmbatch.store.located import LocatedParts
@@ -28,6 +29,7 @@ LABELS = pa.schema(
 
 
 LABELS_FILE = "labels.parquet"  # under the run's certify folder
+MAY_COME = PASSING | {OverBudget.kind}  # errors after which a label may still come
 ASKED_ON = b"slmbatch.asked_on"
 
 
@@ -70,12 +72,12 @@ def judged_by_top(keys: Sequence[bytes], answered: Path, topped: Path) -> tuple[
 
 
 def missed(keys: Sequence[bytes], topped: Path) -> list[bytes]:
-    """Return which of these contents were asked about while the top tier couldn't be reached."""
+    """Return which of these contents the top tier couldn't be reached for, or paid when that was tried again."""
     located = LocatedParts(part_paths(topped))
     found = located.find(keys)
     asked = located.take(found[found >= 0]).select(["key", "tier", "attempts"]).to_pylist()
     return [
         one["key"]
         for one in asked
-        if one["tier"] is None and any(each["error_kind"] in PASSING for each in one["attempts"])
+        if one["tier"] is None and any(each["error_kind"] in MAY_COME for each in one["attempts"])
     ]
