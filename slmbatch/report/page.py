@@ -14,6 +14,7 @@ from slmbatch import __version__
 from slmbatch.report.marked import Sheet
 from slmbatch.report.markup import Child, document, element, table
 from slmbatch.report.pages import held, marked_documents
+from slmbatch.report.promise import promised
 from slmbatch.report.svg import Bar, bars, histogram, steps
 from slmbatch.store.folder import PAGE, write_durably
 
@@ -59,6 +60,7 @@ def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> s
         style,
         element("h1", title),
         element("p", _when(summary), class_="soft"),
+        *(element("p", one) for one in promised(summary["certificate"])),
         _tiles(summary),
         *_settled(summary),
         *_cost(summary),
