@@ -10,6 +10,7 @@ thresholds, and the cost is read off at the same share of right answers: that of
 - left out: a tier is left out for all rows where that is cheaper on the past outcomes
 - likely: a row starts at the first tier whose predicted chance of being right reaches the threshold
 - priced: a row starts where the predicted cost of going on is least
+- both: priced, among the tiers that aren't left out (as left out where that is the tier predicted from)
 - clairvoyant: a row starts at the tier that settles it: what no prediction can beat
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -35,7 +36,7 @@ THRESHOLDS = 60
 LEAST_GAIN = 0.01  # of the cost, for a cell to be listed as won
 DIRECTIONS = 30  # of sentence embeddings: 600 rows don't teach more
 TARGETS = (0.90, 0.95, 0.98)
-WAYS = ("left out", "likely", "priced", "clairvoyant")
+WAYS = ("left out", "likely", "priced", "both", "clairvoyant")
 PRICES = ((0.5, 3, 30), (0.5, 7.5, 50), (1, 10, 30), (1, 15, 30))  # USD per 1,000 rows; the first the usual example
 CHAINS = (("Qwen-1_8B", "Qwen-14B", "Qwen-72B"), ("Yi-6B", "Yi-34B", "Qwen-72B"))
 FOUR = ("Qwen-1_8B", "Yi-6B", "Yi-34B", "Qwen-72B")
@@ -225,12 +226,29 @@ def compare(one: Recorded, seeds: int) -> tuple[Told, list[Ranked]]:
             ways = {"plain": night.points(night.tonight, prices), **predicted(night, routed, prices)}
             families = [frozenset(np.flatnonzero(some).tolist()) for some in product((0, 1), repeat=len(prices) - 1)]
             past = [night.points(night.past, prices, some) for some in families]
+            narrowed: dict[frozenset[int], list[Point]] = {}
             for target in TARGETS:
                 chosen = families[int(np.argmin([cost_at(points, target * best[0]) for points in past]))]
                 ways["left out"] = night.points(night.tonight, prices, chosen)
+                if chosen not in narrowed:
+                    narrowed[chosen] = narrow(one, chosen, seed, prices) or ways["left out"]
+                ways["both"] = narrowed[chosen]
                 for way, points in ways.items():
                     told[prices, target, way].append(cost_at(points, target * best[1]))
     return told, ranked
+
+
+def narrow(one: Recorded, left: frozenset[int], seed: int, prices: Sequence[float]) -> list[Point] | None:
+    """Run the priced way among the tiers that are left; None where the tier predicted from is gone."""
+    if one.first and 0 in left:
+        return None
+    kept = [tier for tier in range(len(prices)) if tier not in left]
+    right, scores = ([some[tier] for tier in kept if tier < len(some)] for some in (one.right, one.scores))
+    if not scores:
+        return None
+    narrower = replace(one, scores=tuple(scores), right=tuple(right))
+    night = Night(narrower, seed)
+    return predicted(night, list(night.routed()), [prices[tier] for tier in kept])["priced"]
 
 
 def predicted(
@@ -300,7 +318,9 @@ def main() -> None:
 def wins(changes: dict[str, np.ndarray]) -> bool:
     """Whether a prediction is cheaper in nearly all seeds, and by a point than the better of its rivals."""
     rival = min(changes["left out"].mean(), 0.0) - LEAST_GAIN
-    return any(changes[way].mean() < rival and np.quantile(changes[way], 0.975) < 0 for way in ("likely", "priced"))
+    return any(
+        changes[way].mean() < rival and np.quantile(changes[way], 0.975) < 0 for way in ("likely", "priced", "both")
+    )
 
 
 def spread(values: np.ndarray) -> str:
