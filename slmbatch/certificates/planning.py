@@ -209,8 +209,8 @@ def _kept_rows_wrong(ungated: Plan, least: float) -> Refusal:
     expected = ungated.rows - ungated.asked[-1].expected
     return Refusal(
         Reason.KEPT_ROWS_WRONG,
-        f"a target of {ungated.target.agreement:g} lets up to {wrong:,} kept rows differ. That {least:.0%} of the kept "
-        f"ones are sure to agree takes {kept:,} of them, and of {ungated.rows:,} rows about {expected:,} would be kept: "
-        "ask for a higher target.",
+        f"a target of {ungated.target.agreement:g} lets up to {wrong:,} kept rows differ. For {least:.0%} of them to be "
+        f"sure to agree {kept:,} must be kept, and of {ungated.rows:,} rows about {expected:,} would be: ask for a higher "
+        "target.",
         {"labels": float(ungated.sample), "wrong": float(wrong), "needed": float(kept), "kept": float(expected)},
     )
