@@ -171,6 +171,7 @@ class Night:
         self.one = one
         self.sure = [self._sure(score, good) for score, good in zip(one.scores, one.right[:-1], strict=True)]
         self.likely = [self._predicted(one.before, good) for good in one.right[one.first : -1]]
+        self.routed = list(self._routed())
 
     def _sure(self, score: np.ndarray, good: Flags) -> np.ndarray:
         """The gate's probability: calibrated as `slmbatch calibrate` does."""
@@ -201,7 +202,7 @@ class Night:
         for level in [*levels.tolist(), 1.1]:
             yield level, np.array([*(one[rows] >= level for one in self.sure), np.ones(len(rows), bool)])
 
-    def routed(self) -> Iterator[tuple[float, Flags, list[np.ndarray]]]:
+    def _routed(self) -> Iterator[tuple[float, Flags, list[np.ndarray]]]:
         """Yield thresholds, who is accepted where tonight, and the predicted chance of that."""
         before, first = self.one.before, self.one.first
         past = dict(self.gates(self.past))
@@ -220,45 +221,41 @@ def compare(one: Recorded, seeds: int) -> tuple[Told, list[Ranked]]:
     for seed in range(seeds):
         night = Night(one, seed)
         ranked += night.ranked()
-        routed = list(night.routed())
+        nights: dict[frozenset[int], Night | None] = {frozenset(): night}
         best = [one.right[-1][rows].mean() for rows in (night.past, night.tonight)]
         for prices in one.prices:
-            ways = {"plain": night.points(night.tonight, prices), **predicted(night, routed, prices)}
+            ways = {"plain": night.points(night.tonight, prices), **predicted(night, prices)}
             families = [frozenset(np.flatnonzero(some).tolist()) for some in product((0, 1), repeat=len(prices) - 1)]
             past = [night.points(night.past, prices, some) for some in families]
-            narrowed: dict[frozenset[int], list[Point]] = {}
             for target in TARGETS:
                 chosen = families[int(np.argmin([cost_at(points, target * best[0]) for points in past]))]
                 ways["left out"] = night.points(night.tonight, prices, chosen)
-                if chosen not in narrowed:
-                    narrowed[chosen] = narrow(one, chosen, seed, prices) or ways["left out"]
-                ways["both"] = narrowed[chosen]
+                if chosen not in nights:
+                    nights[chosen] = narrow(one, chosen, seed)
+                fewer = nights[chosen]
+                kept = [price for tier, price in enumerate(prices) if tier not in chosen]
+                ways["both"] = predicted(fewer, kept)["priced"] if fewer else ways["left out"]
                 for way, points in ways.items():
                     told[prices, target, way].append(cost_at(points, target * best[1]))
     return told, ranked
 
 
-def narrow(one: Recorded, left: frozenset[int], seed: int, prices: Sequence[float]) -> list[Point] | None:
-    """Run the priced way among the tiers that are left; None where the tier predicted from is gone."""
-    if one.first and 0 in left:
+def narrow(one: Recorded, left: frozenset[int], seed: int) -> Night | None:
+    """Return the same night without the tiers that are left out; None where nothing is left to predict."""
+    right, scores = (
+        tuple(each for tier, each in enumerate(some) if tier not in left) for some in (one.right, one.scores)
+    )
+    if (one.first and 0 in left) or len(scores) <= one.first:
         return None
-    kept = [tier for tier in range(len(prices)) if tier not in left]
-    right, scores = ([some[tier] for tier in kept if tier < len(some)] for some in (one.right, one.scores))
-    if not scores:
-        return None
-    narrower = replace(one, scores=tuple(scores), right=tuple(right))
-    night = Night(narrower, seed)
-    return predicted(night, list(night.routed()), [prices[tier] for tier in kept])["priced"]
+    return Night(replace(one, scores=scores, right=right), seed)
 
 
-def predicted(
-    night: Night, routed: Sequence[tuple[float, Flags, list[np.ndarray]]], prices: Sequence[float]
-) -> dict[str, list[Point]]:
+def predicted(night: Night, prices: Sequence[float]) -> dict[str, list[Point]]:
     """Run every way that starts rows at different tiers, at all thresholds."""
     ways: dict[str, list[Point]] = defaultdict(list)
     first, right = night.one.first, [good[night.tonight] for good in night.one.right]
     likely = [one[night.tonight] for one in night.likely]
-    for level, taken, chances in routed:
+    for level, taken, chances in night.routed:
         starts = {
             "likely": start_of(likely, level, first),
             "priced": cheapest_start(chances, prices, first),

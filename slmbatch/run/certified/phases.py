@@ -16,13 +16,16 @@ from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
 from slmbatch.certificates.planning import plan as design
 from slmbatch.certificates.ranking import Places, Ranking
+from slmbatch.certificates.reuse import Reuse
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
 from slmbatch.errors import BudgetReached
 from slmbatch.readers import read
 from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
+from slmbatch.run.certified.earlier import EARLIER_FILE, Earlier, keep_earlier
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
+from slmbatch.run.certified.history import PLAN_FILE, History, read_history, reused_for
 from slmbatch.run.certified.labels import LABELS_FILE, labelled_on, read_labels, told_about, write_labels
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, write_proof
@@ -49,7 +52,8 @@ class Outcome:
 
 
 class CertifiedRun:
-    """A run in phases. `announce` is told the plan before labels are bought, or why there is none.
+    """A run in phases. `announce` is told the plan before labels are bought, or why there is none; `tell_reuse` whether
+    labels of an earlier run serve instead.
 
     `agree` gets a question before the top tier is asked: once, and again when a refusal changes what that costs. Both
     may raise.
@@ -62,6 +66,7 @@ class CertifiedRun:
         *,
         watch: Watch,
         announce: Callable[[Design | Refusal], None],
+        tell_reuse: Callable[[Reuse | Refusal], None],
         agree: Callable[[str], None],
     ) -> None:
         assert plan.choices.promise is not None
@@ -70,6 +75,7 @@ class CertifiedRun:
         self._folder = folder
         self._watch = watch
         self._announce = announce
+        self._tell_reuse = tell_reuse
         self._agree = agree
         self._agreed = False
         self._answered = folder.stage("answers", rows=folder.rows)
@@ -81,10 +87,15 @@ class CertifiedRun:
 
         Raises what `execute` does; BudgetReached when --max-usd doesn't pay for all that the top tier must be asked.
         """
+        history = read_history(self._plan, self._folder)
         counts = self._answer()
         batch = open_batch(self._folder, self._answered, self._plan.schema)
+        if history.reused is not None:
+            found = self._reuse(batch, history.reused)
+            if found is not None:
+                return self._settle(batch, found[1], Outcome(counts, found[0]))
         ranking = batch.ranking(self._promise.seed)
-        planned = self._design(batch, ranking)
+        planned = self._design(batch, ranking, history)
         self._announce(planned)
         if isinstance(planned, Refusal):
             return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=planned))
@@ -98,7 +109,7 @@ class CertifiedRun:
             self._announce(refused)
             self._agreed = False
             return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=refused))
-        certificate = certify(planned, ranking, line, self._provenance())
+        certificate = certify(planned, ranking, line, self._provenance(labelled_on(self._folder.certify / LABELS_FILE)))
         return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate))
 
     def _answer(self) -> Counts:
@@ -116,16 +127,29 @@ class CertifiedRun:
             raise self._budget_reached(one.tiers, f"all but {len(left)} texts")
         return counts
 
-    def _design(self, batch: Batch, ranking: Ranking) -> Design | Refusal:
-        """Plan the labels, or take the plan that was made before any was bought."""
-        path = self._folder.certify / "plan.json"
+    def _reuse(self, batch: Batch, earlier: Earlier) -> tuple[Certificate, Places] | None:
+        """Certify by labels of an earlier run; returns the places that keep their answer, None where these won't do."""
+        keep_earlier(self._folder.certify / EARLIER_FILE, earlier)
+        ranking = earlier.ranking(batch.frozen, self._promise.seed)
+        found = reused_for(batch, ranking, earlier, self._target())
+        self._tell_reuse(found)
+        if isinstance(found, Refusal):
+            return None
+        certificate = certify(found.plan, ranking, found.line, self._provenance(earlier.asked_on), drift=found.drift)
+        return certificate, ranking.order[found.line.keeps(found.sample)] - len(earlier)
+
+    def _target(self) -> Target:
+        return Target(float(self._promise.target), float(self._promise.delta))
+
+    def _design(self, batch: Batch, ranking: Ranking, history: History) -> Design | Refusal:
+        """Plan the labels by those of earlier runs, or take the plan that was made before any was bought."""
+        path = self._folder.certify / PLAN_FILE
         if path.exists():
             return msgspec.json.decode(path.read_bytes(), type=Design)
-        target = Target(float(self._promise.target), float(self._promise.delta))
         scores = np.asarray(batch.frozen.scores, np.float64)[ranking.order]
         prices = per_row(self._plan, self._answered.parts)
-        way = ranked_way(guessed_chances(scores))
-        made = design(way, Shape(len(batch), len(batch.pool)), target, prices=prices)
+        way = ranked_way(history.chances(scores) or guessed_chances(scores))
+        made = design(way, Shape(len(batch), len(batch.pool)), self._target(), prices=prices)
         if not isinstance(made, Refusal):
             write_durably(path, msgspec.json.encode(made))
         return made
@@ -178,9 +202,9 @@ class CertifiedRun:
             "Nothing is lost: the same command with a higher --max-usd goes on.",
         )
 
-    def _provenance(self) -> Provenance:
+    def _provenance(self, asked_on: str) -> Provenance:
         *cheap, top = (tier.name for tier in self._plan.tiers)
-        return Provenance(self._promise.seed, tuple(cheap), top, labelled_on(self._folder.certify / LABELS_FILE))
+        return Provenance(self._promise.seed, tuple(cheap), top, asked_on)
 
 
 def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:
