@@ -33,6 +33,7 @@ class Reason(StrEnum):
     KEPT_ROWS_WRONG = "kept_rows_wrong"
     TOO_FEW_LABELS = "too_few_labels"
     SCORES_DRIFTED = "scores_drifted"
+    OVER_BUDGET = "over_budget"
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,10 +207,10 @@ def _kept_rows_wrong(ungated: Plan, least: float) -> Refusal:
     wrong = most_wrong(**numbers, delta=ungated.target.delta)
     kept = fewest_kept(**numbers, delta=ungated.target.delta, min_accepted_agreement=least)
     expected = ungated.rows - ungated.asked[-1].expected
+    said = f"a target of {ungated.target.agreement:g} lets up to {wrong:,} kept rows differ"
     return Refusal(
         Reason.KEPT_ROWS_WRONG,
-        f"a target of {ungated.target.agreement:g} lets up to {wrong:,} kept rows differ. For {least:.0%} of them to be "
-        f"sure to agree {kept:,} must be kept, and of {ungated.rows:,} rows about {expected:,} would be: ask for a higher "
-        "target.",
+        f"{said}. For {least:.0%} of them to be sure to agree {kept:,} must be kept, and of {ungated.rows:,} rows "
+        f"about {expected:,} would be: ask for a higher target.",
         {"labels": float(ungated.sample), "wrong": float(wrong), "needed": float(kept), "kept": float(expected)},
     )

@@ -18,7 +18,7 @@ from slmbatch.certificates.counting import Target, misses, risk, tolerated_error
 from slmbatch.certificates.gates import Reason, Refusal
 from slmbatch.certificates.planning import Batch, Forecast, Plan
 from slmbatch.certificates.ranking import Places, Ranking
-from slmbatch.certificates.settling import Line, draw_line
+from slmbatch.certificates.settling import Contents, Line, draw_line
 
 ALARM = 0.01  # p-value below which scores are said to have drifted
 
@@ -50,12 +50,19 @@ class Reuse:
 
 
 def reuse(
-    ranking: Ranking, scores: Doubles, agrees: Sequence[bool | None], batch: Batch, target: Target
+    ranking: Ranking,
+    scores: Doubles,
+    agrees: Sequence[bool | None],
+    batch: Batch,
+    target: Target,
+    *,
+    contents: Contents | None = None,
 ) -> Reuse | Refusal:
     """Draw the line for a new batch by labels of an earlier one; ask `gates.refusal` whether it's worth a certificate.
 
     `ranking` and `scores` (NaN: none) are of both together, in input order the labelled rows first: `agrees` are their
-    labels, None for one that never came. `batch` is the new one. Refuses where scores drifted or labels are too few.
+    labels, None for one that never came. `batch` is the new one; of its rows `contents` tell which are copies, in the
+    order of `scores`, while no labelled row is one of another. Refuses where scores drifted or labels are too few.
     """
     labelled, rows, pool = len(agrees), batch.rows, len(ranking)
     if not labelled or not batch.pool:
@@ -71,24 +78,29 @@ def reuse(
         return Refusal(Reason.TOO_FEW_LABELS, said, {"labels": float(labelled), "rows": float(rows)})
     sample: Places = np.flatnonzero(ranking.order < labelled)
     told = tuple(agrees[place] for place in ranking.order[sample].tolist())
-    line = draw_line(sample, told, pool=pool, tolerated=tolerated)
-    asked = Forecast(rows - line.kept, rows - line.kept, rows - line.kept)
-    plan = Plan(
+    ranked = None if contents is None else contents[ranking.order]
+    line = draw_line(sample, told, pool=pool, tolerated=tolerated, contents=ranked)
+    plan = _planned(line, batch, target, allowed=allowed, tolerated=tolerated)
+    return Reuse(plan, line, sample, told, moved)
+
+
+def _planned(line: Line, batch: Batch, target: Target, *, allowed: int, tolerated: int) -> Plan:
+    """What could have been planned, had the line been known: it is, since the labels are there already."""
+    numbers = {"pool": line.pool, "sample": line.sample, "tolerated": tolerated}
+    up = batch.rows - line.kept
+    return Plan(
         target=target,
-        rows=rows,
-        pool=pool,
+        rows=batch.rows,
         allowed=allowed,
-        sample=labelled,
-        tolerated=tolerated,
-        risk=risk(pool=pool, allowed=allowed, sample=labelled, tolerated=tolerated),
-        asked=(Forecast(rows, rows, rows), asked),
-        saving=line.kept / rows,
+        **numbers,
+        risk=risk(**numbers, allowed=allowed),
+        asked=(Forecast(batch.rows, batch.rows, batch.rows), Forecast(up, up, up)),
+        saving=line.kept / batch.rows,
         usd=None,
         usd_high=None,
         alone_usd=None,
-        misses=misses(target, rows=rows, pool=pool, sample=labelled, tolerated=tolerated),
+        misses=misses(target, rows=batch.rows, **numbers),
     )
-    return Reuse(plan, line, sample, told, moved)
 
 
 def drift(old: Doubles, new: Doubles) -> Drift:

@@ -16,6 +16,7 @@ from slmbatch.certificates.reuse import Reuse
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
+from slmbatch.report.promise import promised
 from slmbatch.run.certified.phases import CertifiedRun, Outcome
 from slmbatch.run.certified.proof import verify
 from slmbatch.run.plan import Plan
@@ -122,7 +123,10 @@ def told(outcome: Outcome) -> dict[str, object]:
         refusal = outcome.refusal
         return {"refused": refusal.reason.value, "message": refusal.message, "numbers": dict(refusal.numbers)}
     assert outcome.certificate is not None
-    one = outcome.certificate
+    return _facts(outcome.certificate)
+
+
+def _facts(one: Certificate) -> dict[str, object]:
     names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")
     told = {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
     return told if one.drift is None else told | {"drift": asdict(one.drift)}
@@ -135,28 +139,13 @@ def verify_verb(out: Path, *, json_: bool) -> None:
         found = [{name: str(value) for name, value in asdict(one).items()} for one in differing]
         typer.echo(json.dumps({"verified": not differing, "differences": found}, indent=2, ensure_ascii=False))
     else:
-        typer.echo("\n".join(_verified(certificate) if not differing else [_line(one) for one in differing]))
+        said = [_line(one) for one in differing] or ["Verified.", *promised(_facts(certificate))]
+        typer.echo("\n".join(said))
     if differing:
         raise Unsettled(
             f"{out / CERTIFICATE}: {len(differing)} things differ from what the run's files say.",
             "Something was changed after the certificate was written: run the same command again to write it anew.",
         )
-
-
-def _verified(one: Certificate) -> list[str]:
-    wrong = len(one.error_ranks)
-    if one.drift is not None:
-        return [
-            f"Verified: if the rows are like the {one.sample:,} labelled ones, with {1 - one.delta:.0%} certainty at "
-            f"least {one.agreement:.2%} of {one.rows:,} are as {one.top_tier} would say ({one.asked_on}).",
-            f"It was asked about {one.rows - one.kept:,} of them; of the labelled ones {wrong} differed.",
-        ]
-    return [
-        f"Verified: with {1 - one.delta:.0%} certainty at least {one.agreement:.2%} of {one.rows:,} rows are as "
-        f"{one.top_tier} would say ({one.asked_on}).",
-        f"It was asked about {one.rows - one.kept:,} of them, {one.sample:,} drawn at random: {wrong} of these "
-        "differed.",
-    ]
 
 
 def _line(one: Difference) -> str:

@@ -44,7 +44,7 @@ def test_labels_of_an_earlier_run_certify_a_new_batch_without_new_ones(
     assert not labels_of(tmp_path / "out").exists()
     ran = slmbatch("verify", tmp_path / "out")
     assert ran.code == 0, ran.out
-    assert f"Verified: if the rows are like the {before['sample']} labelled ones" in ran.out
+    assert f"Certified, if the {ROWS} rows are like {before['sample']} labelled ones of an earlier batch" in ran.out
     assert json.loads((tmp_path / "out" / "report.json").read_text())["certificate"]["drift"] == told["drift"]
 
 

@@ -43,10 +43,13 @@ class Earlier:
         return len(self.agrees)
 
     def before(self, later: Frozen) -> Frozen:
-        """Return the rows of both batches, these first."""
+        """Return the rows of both batches, these first. None of these is a copy of another: copies go up together."""
         scores = np.concatenate([np.asarray(one.scores, np.float64) for one in (self.frozen, later)])
         answers = [*(self.frozen.answers or ()), *(later.answers or ())]
-        return Frozen([*self.frozen.ids, *later.ids], scores.tolist(), answers)
+        assert later.contents is not None
+        own = np.array([f"{PREFIX}{number}" for number in range(len(self))], later.contents.dtype)
+        contents = np.concatenate([own, later.contents])
+        return Frozen([*self.frozen.ids, *later.ids], scores.tolist(), answers, contents)
 
     def ranking(self, later: Frozen, seed: int) -> Ranking:
         """Return the order of the rows of both batches."""

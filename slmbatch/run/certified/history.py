@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from slmbatch.certificates.calibration import Doubles
+from slmbatch.certificates.certificate import Certificate, Provenance, certify
 from slmbatch.certificates.counting import Target
 from slmbatch.certificates.gates import Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
-from slmbatch.certificates.ranking import Ranking
+from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.reuse import Reuse, reuse
 from slmbatch.certificates.ways import LEAST_HISTORY, learned_chances
 from slmbatch.errors import ConfigError
 from slmbatch.run.certified.batch import Batch
 from slmbatch.run.certified.earlier import EARLIER_FILE, Earlier, kept_earlier, read_earlier
-from slmbatch.run.plan import Plan
+from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.promise import Promise
 from slmbatch.store.folder import RunFolder
 
 PLAN_FILE = "plan.json"  # under the run's certify folder
@@ -62,12 +65,37 @@ def read_history(plan: Plan, folder: RunFolder) -> History:
     return History(planning, read_earlier(promise.reuse, plan.settings()))
 
 
-def reused_for(batch: Batch, ranking: Ranking, earlier: Earlier, target: Target) -> Reuse | Refusal:
-    """Draw the line for a batch by an earlier sample, in the ranking of both; or say why that is no certificate."""
-    scores = np.asarray(earlier.before(batch.frozen).scores, np.float64)
-    found = reuse(ranking, scores, earlier.agrees, Shape(len(batch), len(batch.pool)), target)
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A certificate by reused labels; `kept` are the places in the pool that keep their cheap answer."""
+
+    reuse: Reuse
+    certificate: Certificate
+    kept: Places
+
+
+def certify_by(earlier: Earlier, batch: Batch, promise: Promise, *, tiers: Sequence[TierPlan]) -> Again | Refusal:
+    """Certify a batch by an earlier sample, in the ranking of both; or say why these labels are no certificate."""
+    both, shape = earlier.before(batch.frozen), Shape(len(batch), len(batch.pool))
+    ranking = earlier.ranking(batch.frozen, promise.seed)
+    scores, target = np.asarray(both.scores, np.float64), target_of(promise)
+    found = reuse(ranking, scores, earlier.agrees, shape, target, contents=both.contents)
     if isinstance(found, Refusal):
         return found
-    tolerated, delta = found.plan.tolerated, target.delta
-    refused = refusal(found.line, found.sample, found.agrees, rows=len(batch), tolerated=tolerated, delta=delta)
-    return refused or found
+    line, tolerated = found.line, found.plan.tolerated
+    refused = refusal(line, found.sample, found.agrees, rows=len(batch), tolerated=tolerated, delta=target.delta)
+    if refused is not None:
+        return refused
+    origin = provenance(promise, tiers, earlier.asked_on)
+    certificate = certify(found.plan, ranking, line, origin, drift=found.drift)
+    return Again(found, certificate, ranking.order[line.keeps(found.sample)] - len(earlier))
+
+
+def target_of(promise: Promise) -> Target:
+    return Target(float(promise.target), float(promise.delta))
+
+
+def provenance(promise: Promise, tiers: Sequence[TierPlan], asked_on: str) -> Provenance:
+    """Say who answered, and when."""
+    *cheap, top = (tier.name for tier in tiers)
+    return Provenance(promise.seed, tuple(cheap), top, asked_on)
