@@ -11,7 +11,7 @@ thresholds, and the cost is read off at the same share of right answers: that of
 - likely: a row starts at the first tier whose predicted chance of being right reaches the threshold
 - priced: a row starts where the predicted cost of going on is least
 - both: priced, among the tiers that aren't left out (as left out where that is the tier predicted from)
-- clairvoyant: a row starts at the tier that settles it: what no prediction can beat
+- clairvoyant: a row starts at the tier that settles it: no question is asked in vain
 """
 
 from __future__ import annotations
