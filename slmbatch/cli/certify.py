@@ -119,11 +119,12 @@ def _missing(planned: Design) -> str:
 
 def told(outcome: Outcome) -> dict[str, object]:
     """Return the outcome as the report has it."""
+    replaced: dict[str, object] = {"replaced": [one.facts() for one in outcome.replaced]}
     if outcome.refusal is not None:
-        refusal = outcome.refusal
-        return {"refused": refusal.reason.value, "message": refusal.message, "numbers": dict(refusal.numbers)}
+        one = outcome.refusal
+        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | replaced
     assert outcome.certificate is not None
-    return _facts(outcome.certificate)
+    return _facts(outcome.certificate) | replaced
 
 
 def _facts(one: Certificate) -> dict[str, object]:

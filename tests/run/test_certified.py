@@ -350,6 +350,17 @@ def test_too_few_rows_go_up_with_the_reason_and_stop_under_strict(
     assert why in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_no_label_is_bought_for_a_target_that_its_own_gate_refuses(
+    tmp_path: Path, loopback: Callable[..., Loopback]
+) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), loopback()
+    ran = slmbatch(*paid(table, tmp_path / "out", cheap, top, "--yes", "--strict", "--target", "0.8"))
+    assert ran.code == 3, ran.err
+    assert "No certificate: a target of 0.8 lets up to" in ran.err
+    assert "ask for a higher target" in ran.err
+    assert top.asked().total() == 0
+
+
 def test_a_label_that_never_came_counts_as_an_error(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
     table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), loopback(faults="malformed=0.03")
     ran = slmbatch(*paid(table, tmp_path / "out", cheap, top, "--yes"))

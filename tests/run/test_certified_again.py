@@ -70,6 +70,30 @@ def test_labels_that_never_came_are_asked_for_again_and_counted(
     assert ran.code == 0, ran.out
 
 
+def test_labels_whose_second_try_is_not_paid_for_are_tried_again(
+    tmp_path: Path, loopback: Callable[..., Loopback], scripted: Callable[..., Scripted]
+) -> None:
+    trouble = [OUTAGE]
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), scripted(by=troubled(trouble))
+    (tmp_path / "once.toml").write_text(
+        f'[tier."{top.model}"]\nattempts = 1\nprice = {{input = "1", output = "10"}}\n'
+        f'[tier."{cheap.model}"]\nprice = {{input = "0", output = "0"}}\n'
+    )
+    tiers = ["--model", cheap.model, "--escalate", top.model, "--config", tmp_path / "once.toml", "--yes"]
+    run = ["classify", table, "--labels", ",".join(LABELS), "-o", tmp_path / "out", *tiers, "--target", "0.9"]
+    assert slmbatch(*run, "--max-usd", "1").code == 0
+    before = certificate(tmp_path / "out")
+    assert before["missing_labels"] > 0
+    trouble.clear()
+    ran = slmbatch(*run, "--max-usd", "0.0001")
+    assert (ran.code, "rows wait for" in ran.err) == (4, True), ran.err
+    assert certificate(tmp_path / "out")["error_ranks"] == before["error_ranks"]  # as true as it was
+    ran = slmbatch(*run, "--max-usd", "1")
+    assert ran.code == 0, ran.err
+    assert certificate(tmp_path / "out")["missing_labels"] == 0
+    assert slmbatch("verify", tmp_path / "out").code == 0
+
+
 def test_nonsense_is_not_asked_for_again_by_itself(
     tmp_path: Path, loopback: Callable[..., Loopback], scripted: Callable[..., Scripted]
 ) -> None:
@@ -165,3 +189,21 @@ def test_a_row_whose_copy_went_up_does_not_count_as_kept(tmp_path: Path, loopbac
     told, kept = certificate(tmp_path / "out"), [row for row in results(tmp_path / "out") if row["tier"] == cheap.model]
     assert told["kept"] == len(kept) < 400 - told["sample"]  # some of the sample's copies are before the line
     assert slmbatch("verify", tmp_path / "out").code == 0
+
+
+def test_a_middle_tier_that_spoils_answers_is_named(
+    tmp_path: Path, loopback: Callable[..., Loopback], scripted: Callable[..., Scripted]
+) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), loopback()
+    middle = scripted(completion(json.dumps({"label": LABELS[0]})))  # whatever it's asked
+    run = ["classify", table, "--labels", ",".join(LABELS), "-o", tmp_path / "out", "--threshold", "1"]
+    run += ["--model", cheap.model, "--escalate", middle.model, "--escalate", top.model, "--target", "0.9", "--yes"]
+    ran = slmbatch(*run)
+    assert ran.code == 0, ran.err
+    (told,) = json.loads((tmp_path / "out" / "report.json").read_text())["certificate"]["replaced"]
+    assert (told["tier"], told["before"], told["became_right"]) == (middle.model, cheap.model, 0)
+    assert 0 < told["became_wrong"] == told["changed"] < told["rows"]
+    said = f"By the last tier's labels {middle.model} changed {told['changed']} of {told['rows']} answers of"
+    assert said in ran.err
+    assert "leave it out" in ran.err
+    assert "leave it out" in (tmp_path / "out" / "report.html").read_text()

@@ -14,7 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from slmbatch.certificates.earning import Replaced
+from slmbatch.errors import OverBudget
 from slmbatch.run.certified.frozen import Kinds, answers
+from slmbatch.run.replacing import replacements
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import PASSING, part_paths
 from slmbatch.store.table_file import write_table
@@ -26,6 +29,7 @@ LABELS = pa.schema(
 
 
 LABELS_FILE = "labels.parquet"  # under the run's certify folder
+MAY_COME = PASSING | {OverBudget.kind}  # errors after which a label may still come
 ASKED_ON = b"slmbatch.asked_on"
 
 
@@ -61,13 +65,19 @@ def told_about(keys: Sequence[bytes], topped: Path, kinds: Kinds | None) -> list
     return answers(located.take(located.find(keys)), kinds)
 
 
+def judged_by_top(keys: Sequence[bytes], answered: Path, topped: Path) -> tuple[Replaced, ...]:
+    """Say what the cheap tiers made of each other's labels, by the top tier's. Takes keys that were all asked about."""
+    told = zip(keys, told_about(keys, topped, None), strict=True)
+    return tuple(replacements(part_paths(answered), {key: label for key, label in told if label is not None}))
+
+
 def missed(keys: Sequence[bytes], topped: Path) -> list[bytes]:
-    """Return which of these contents were asked about while the top tier couldn't be reached."""
+    """Return which of these contents the top tier couldn't be reached for, or paid when that was tried again."""
     located = LocatedParts(part_paths(topped))
     found = located.find(keys)
     asked = located.take(found[found >= 0]).select(["key", "tier", "attempts"]).to_pylist()
     return [
         one["key"]
         for one in asked
-        if one["tier"] is None and any(each["error_kind"] in PASSING for each in one["attempts"])
+        if one["tier"] is None and any(each["error_kind"] in MAY_COME for each in one["attempts"])
     ]

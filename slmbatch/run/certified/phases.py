@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from slmbatch.certificates.certificate import Certificate, Provenance, certify
+from slmbatch.certificates.earning import Replaced
 from slmbatch.certificates.gates import Reason, Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
@@ -27,6 +28,7 @@ from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, prove
 from slmbatch.run.certified.labels import (
     LABELS_FILE,
     agreement,
+    judged_by_top,
     labelled_on,
     missed,
     read_labels,
@@ -58,6 +60,7 @@ class Outcome:
     counts: Counts
     certificate: Certificate | None = None
     refusal: Refusal | None = None
+    replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
 
 
 class CertifiedRun:
@@ -113,12 +116,14 @@ class CertifiedRun:
         ranking = batch.ranking(self._promise.seed)
         planned = self._design(batch, ranking, history)
         if isinstance(planned, Refusal):
-            return self._refuse(batch, Outcome(counts, refusal=planned), planned)
+            return self._refuse(batch, Outcome(counts, refusal=planned))
         self._announce(planned)
         sample = ranking.sample(planned.sample)
-        agrees = self._labels(batch, ranking.order[sample])
+        places = ranking.order[sample]
+        agrees = self._labels(batch, places)
         if isinstance(agrees, Refusal):
             return self._deliver(KeyIndex(), Outcome(counts, refusal=agrees), unpaid=True)
+        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._topped.parts)
         contents = batch.keys[batch.pool[ranking.order]]
         line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated, contents=contents)
         refused = self._sent_up(batch) or refusal(
@@ -126,9 +131,9 @@ class CertifiedRun:
         )
         if refused is not None:
             self._agreed = False
-            return self._refuse(batch, Outcome(counts, refusal=refused), refused)
+            return self._refuse(batch, Outcome(counts, refusal=refused, replaced=replaced))
         certificate = certify(planned, ranking, line, self._provenance())
-        return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate))
+        return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate, replaced=replaced))
 
     def _answer(self) -> tuple[Counts, Refusal | None]:
         """Have the tiers below the top one answer everything, unless their answers are frozen already."""
@@ -192,10 +197,11 @@ class CertifiedRun:
         everything = KeyIndex.of(whole_keys(np.unique(batch.keys)))
         return None if everything.missing(_settled(self._topped)) else self._refused_earlier()
 
-    def _refuse(self, batch: Batch, outcome: Outcome, refused: Refusal) -> Outcome:
+    def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
         """Say why there's no certificate, and send every row up."""
-        save_refusal(self._folder, refused)
-        self._announce(refused)
+        assert outcome.refusal is not None
+        save_refusal(self._folder, outcome.refusal)
+        self._announce(outcome.refusal)
         return self._settle(batch, np.empty(0, np.int64), outcome)
 
     def _settle(self, batch: Batch, kept: Places, outcome: Outcome) -> Outcome:
@@ -204,7 +210,7 @@ class CertifiedRun:
         everything = KeyIndex.of(whole_keys(np.unique(batch.keys)))
         unpaid = self._ask(KeyIndex.of(everything.missing(staying)), "the rest")
         if unpaid is not None:
-            outcome = Outcome(outcome.counts, refusal=outcome.refusal or unpaid)
+            outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
 
     def _deliver(self, staying: KeyIndex, outcome: Outcome, *, unpaid: bool) -> Outcome:
