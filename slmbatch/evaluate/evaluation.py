@@ -81,14 +81,15 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
         )
     against = None if baseline is None else compare(out, baseline, expected, where=gold)
     basis = summary["bill"]["total"]["basis"]
-    return Evaluation(summary["task"], judged, judged.measures(), basis, against, _replaced(out, expected))
+    replaced = _replaced(out, expected) if summary["task"] == "classify" else []
+    return Evaluation(summary["task"], judged, judged.measures(), basis, against, replaced)
 
 
 def _replaced(out: Path, expected: Mapping[str, Any]) -> list[Replaced]:
     folder = RunFolder(out)
     rows = pl.read_parquet(folder.rows, columns=["id", "key"]).unique("id", keep="first")
-    labels = {key: JOINT.join(told) if isinstance(told, list) else told for key, told in expected.items()}
-    right = {key: in_order(labels[name]) for name, key in rows.iter_rows() if isinstance(labels.get(name), str)}
+    labels = {key: JOINT.join(told) if isinstance(told, list) else told for key, told in expected.items() if told}
+    right = {key: in_order(labels[name]) for name, key in rows.iter_rows() if name in labels}
     return replacements(part_paths(folder.parts), right)
 
 

@@ -162,6 +162,16 @@ def test_nothing_is_frozen_while_the_budget_keeps_rows_from_a_cheap_tier(
     assert ran.code == 0, ran.out
 
 
+def test_a_refused_plan_is_not_made_again_under_other_prices(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), loopback()
+    run = paid(table, tmp_path / "out", cheap, top, "--yes", "--strict")
+    why = "No certificate: a certificate is expected to save"
+    for price in ("9/9", "0.001/0.001"):
+        ran = slmbatch(*run, "--price", f"{cheap.model}={price}")
+        assert (ran.code, why in ran.err) == (3, True), ran.err
+    assert top.asked().total() == 0
+
+
 def test_only_what_is_left_to_buy_needs_a_yes(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
     table, cheap, top = write_rows(tmp_path / "rows.parquet", range(10)), loopback(), loopback()
     run = paid(table, tmp_path / "out", cheap, top)
