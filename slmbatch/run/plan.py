@@ -119,7 +119,7 @@ class Plan:
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
         promise = self.choices.promise
-        promised = {} if promise is None else {"target": f"{promise.target} {promise.delta} {promise.seed}"}
+        promised = {} if promise is None else promise.settings()
         return {
             "task": self.task.name,
             "labels or schema": question_hash(self.task),
