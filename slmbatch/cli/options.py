@@ -58,6 +58,10 @@ CompareTo = Annotated[
     str | None, typer.Option("--compare-to", metavar="ENGINE:MODEL", help="What this tier alone would have cost.")
 ]
 Html = Annotated[bool, typer.Option("--html", help="Write report.html again, with what the other options add.")]
+Pages = Annotated[
+    int | None,
+    typer.Option("--pages", min=1, metavar="N", help="Write report.html with the pages of N documents, fields marked."),
+]
 VllmArgs = Annotated[
     list[str] | None,
     typer.Option("--vllm-arg", metavar="ARG", help="One more argument of `vllm serve`, as --vllm-arg=--dtype=float16."),
