@@ -12,9 +12,11 @@ import typer
 from slmbatch.certificates.certificate import Certificate, Difference
 from slmbatch.certificates.gates import Refusal
 from slmbatch.certificates.planning import Plan as Design
+from slmbatch.certificates.reuse import Reuse
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
+from slmbatch.report.promise import promised
 from slmbatch.run.certified.phases import CertifiedRun, Outcome
 from slmbatch.run.certified.proof import verify
 from slmbatch.run.plan import Plan
@@ -38,7 +40,14 @@ def run_certified(plan: Plan, folder: RunFolder, flags: Flags) -> Outcome:
         def agree(question: str) -> None:
             _agree(question, plan, flags, progress)
 
-        return CertifiedRun(plan, folder, watch=progress.show, announce=announce, agree=agree).run()
+        def tell_reuse(found: Reuse | Refusal) -> None:
+            if not flags.quiet:
+                for line in reuse_lines(found, plan):
+                    progress.say(line)
+
+        return CertifiedRun(
+            plan, folder, watch=progress.show, announce=announce, tell_reuse=tell_reuse, agree=agree
+        ).run()
 
 
 def _refused(refusal: Refusal, *, strict: bool, quiet: bool) -> None:
@@ -66,30 +75,62 @@ def _agree(question: str, plan: Plan, flags: Flags, progress: Progress) -> None:
 
 def plan_lines(planned: Design, top: str) -> list[str]:
     """Say what a certificate will take, before any money is spent."""
-    target, asked = planned.target, planned.asked[-1]
+    asked = planned.asked[-1]
     money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, perhaps {planned.usd_high:.4f}"
     alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
-    missing = ", ".join(
-        f"below {target.agreement - one.shortfall:.1%} with {one.probability:.1%}" for one in planned.misses
-    )
     return [
-        f"Certificate: at least {target.agreement:.2%} of {planned.rows:,} rows as {top} would say, with "
-        f"{1 - target.delta:.0%} certainty.",
+        f"Certificate: {_promised(planned, top)}.",
         f"  labels: {planned.sample:,} rows are drawn and asked of {top}; {planned.tolerated} may differ",
         f"  expected: {top} is asked about {asked.expected:,} rows ({asked.low:,} to {asked.high:,}){money}{alone}",
-        f"  at worst: {missing} probability",
+        f"  at worst: {_missing(planned)} probability",
     ]
+
+
+def reuse_lines(found: Reuse | Refusal, plan: Plan) -> list[str]:
+    """Say what labels of an earlier run promise, and what nobody can see; or why they don't serve."""
+    assert plan.choices.promise is not None
+    source, top = plan.choices.promise.reuse, plan.tiers[-1].name
+    if isinstance(found, Refusal):
+        return [f"The labels of {source} don't serve: {found.message} Rows of this batch are labelled instead."]
+    planned = found.plan
+    return [
+        f"Certificate: {_promised(planned, top)} - if they are like the {planned.sample:,} rows labelled in {source}.",
+        f"  {top} is asked about {planned.asked[-1].expected:,} rows; no label is bought. One such promise covers one "
+        "batch: used again, the same labels make the same mistake again.",
+        f"  scores are spread as then (Kolmogorov-Smirnov: gap {found.drift.gap:.3f}, p {found.drift.p_value:.2g}). "
+        "That shows gross change only: two points of accuracy can be lost unseen.",
+        f"  at worst: {_missing(planned)} probability",
+    ]
+
+
+def _promised(planned: Design, top: str) -> str:
+    target = planned.target
+    return (
+        f"at least {target.agreement:.2%} of {planned.rows:,} rows as {top} would say, with {1 - target.delta:.0%} "
+        "certainty"
+    )
+
+
+def _missing(planned: Design) -> str:
+    return ", ".join(
+        f"below {planned.target.agreement - one.shortfall:.1%} with {one.probability:.1%}" for one in planned.misses
+    )
 
 
 def told(outcome: Outcome) -> dict[str, object]:
     """Return the outcome as the report has it."""
+    replaced: dict[str, object] = {"replaced": [one.facts() for one in outcome.replaced]}
     if outcome.refusal is not None:
-        refusal = outcome.refusal
-        return {"refused": refusal.reason.value, "message": refusal.message, "numbers": dict(refusal.numbers)}
+        one = outcome.refusal
+        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | replaced
     assert outcome.certificate is not None
-    one = outcome.certificate
+    return _facts(outcome.certificate) | replaced
+
+
+def _facts(one: Certificate) -> dict[str, object]:
     names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")
-    return {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
+    told = {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
+    return told if one.drift is None else told | {"drift": asdict(one.drift)}
 
 
 def verify_verb(out: Path, *, json_: bool) -> None:
@@ -99,22 +140,13 @@ def verify_verb(out: Path, *, json_: bool) -> None:
         found = [{name: str(value) for name, value in asdict(one).items()} for one in differing]
         typer.echo(json.dumps({"verified": not differing, "differences": found}, indent=2, ensure_ascii=False))
     else:
-        typer.echo("\n".join(_verified(certificate) if not differing else [_line(one) for one in differing]))
+        said = [_line(one) for one in differing] or ["Verified.", *promised(_facts(certificate))]
+        typer.echo("\n".join(said))
     if differing:
         raise Unsettled(
             f"{out / CERTIFICATE}: {len(differing)} things differ from what the run's files say.",
             "Something was changed after the certificate was written: run the same command again to write it anew.",
         )
-
-
-def _verified(one: Certificate) -> list[str]:
-    wrong = len(one.error_ranks)
-    return [
-        f"Verified: with {1 - one.delta:.0%} certainty at least {one.agreement:.2%} of {one.rows:,} rows are as "
-        f"{one.top_tier} would say ({one.asked_on}).",
-        f"It was asked about {one.rows - one.kept:,} of them, {one.sample:,} drawn at random: {wrong} of these "
-        "differed.",
-    ]
 
 
 def _line(one: Difference) -> str:

@@ -171,8 +171,10 @@ def _each(
     asking, suffice = survey.asking[tier.name], dice.uniform(*SUFFICE, DRAWS)
     requests = suffice * asking.least.requests + (1 - suffice) * asking.most.requests
     characters = suffice * asking.least.characters + (1 - suffice) * asking.most.characters
+    pictures = suffice * asking.least.picture_tokens + (1 - suffice) * asking.most.picture_tokens
     left = max(survey.left, 1)
-    return request_usd(price.rates[0], plan, characters / left, dice, requests=requests / left, in_part=in_part)
+    texts = request_usd(price.rates[0], plan, characters / left, dice, requests=requests / left, in_part=in_part)
+    return texts + pictures / left * float(price.rates[0].input_usd) / 1e6
 
 
 def request_usd(

@@ -16,10 +16,11 @@ from slmbatch.types import Document
 
 @dataclass(slots=True)
 class Volume:
-    """How many requests, and how many characters of documents they show in all."""
+    """How many requests, and what they show of documents in all; pictures of pages in tokens, about."""
 
     requests: int = 0
     characters: int = 0
+    picture_tokens: int = 0
 
 
 class Rehearsal:
@@ -39,6 +40,7 @@ class Rehearsal:
             raw_logprobs=False,
             context_tokens=model.context_tokens,
             reasoning_tokens=model.reasoning_tokens,
+            sees=tier.sees,
         )
         self._asker = Asker(_Nobody(told), task, BusyClock())
 
@@ -53,6 +55,7 @@ class Rehearsal:
             for volume, shown in ((self.most, sent), (self.least, sent if sent[0].piece else sent[:1])):
                 volume.requests += len(shown)
                 volume.characters += sum(len(one.shown) for one in shown)
+                volume.picture_tokens += sum(one.seen_tokens for one in shown)
 
 
 class _Nobody:

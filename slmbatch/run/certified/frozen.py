@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slmbatch.checks.letters import plain
+from slmbatch.checks.letters import meaning
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import part_paths
 from slmbatch.store.rows import GROUP_ROWS
@@ -64,7 +64,7 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
                 "number": np.arange(number, number + len(batch)),
                 "id": batch["id"],
                 "key": batch["key"],
-                "score": settled["score"],
+                "score": sureness(settled),
                 "usable": [
                     answer is not None and not problems
                     for answer, problems in zip(told, settled["problems"].to_pylist(), strict=True)
@@ -74,6 +74,14 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
             readable = pc.not_equal(settled["status"], UNREADABLE)
             file.write(pa.table(columns, layout).filter(readable))
             number += len(batch)
+
+
+def sureness(settled: pa.Table) -> pa.ChunkedArray:
+    """Return what rows are ranked by: the probability, where one is known, else the score.
+
+    With a calibration the answers of several tiers can be compared; without one scores are all there is.
+    """
+    return pc.coalesce(settled["confidence"], settled["score"])
 
 
 def rows_digest(rows: Iterable[tuple[str, bytes]]) -> bytes:
@@ -98,7 +106,7 @@ def frozen_rows(path: Path) -> bytes:
 def answers(settled: pa.Table, kinds: Kinds | None) -> list[str | None]:
     """Return each result's answer as a text that is equal for answers that mean the same; None where there is none.
 
-    Labels as their set. Fields by digest of all values: amounts by value, texts by letters and digits.
+    Labels as their set. Fields by digest of all values: amounts by value, texts by `meaning`, as in evaluations.
     """
     if kinds is None:
         return [None if one is None else in_order(one) for one in settled["label"].to_pylist()]
@@ -121,4 +129,4 @@ def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:
 def _meaning(value: str, kind: Kind) -> str:
     if kind is Kind.DECIMAL:
         return format(Decimal(value).normalize(), "f")
-    return plain(value) or value.strip() if kind is Kind.TEXT else value
+    return meaning(value) if kind is Kind.TEXT else value
