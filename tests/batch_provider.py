@@ -1,8 +1,8 @@
 """A provider with batch endpoints in the published formats of OpenAI and Anthropic, and an online one; it counts.
 
 It runs in a thread of the test. What becomes of each request of a batch is what `script` says, a function of the
-batch's number (from 0) and the row that the request's text names as `[row:N]`: `ok`, `error` (a refusal of this one
-request), `busy` (a failure on the provider's side), `expired`, `missing` (no result at all), `twice` (two results).
+batch's number (from 0) and the row that the request's text names first as `[row:N]`: `ok`, `error` (a refusal of this
+one request), `busy` (a failure on the provider's side), `expired`, `missing` (no result), `twice` (two results).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 from tests.harness import Threaded
 
 ROW = re.compile(r"\[row:(\d+)\]")
+ITEM = re.compile(r"\[row:\d+\] (.+?) +(\d+\.\d\d)$", re.MULTILINE)
 INPUT, OUTPUT = 100, 3  # tokens of every reply
 Script = Callable[[int, int], str]
 
@@ -239,11 +240,14 @@ def anthropic_result(custom_id: str, fate: str, body: dict[str, Any]) -> dict[st
 
 
 def reply(body: dict[str, Any]) -> dict[str, Any]:
-    """Answer with label number N of those in the asked JSON Schema, in the form in which it was asked."""
+    """Answer with label number N of those in the asked JSON Schema, else with all rows, in the form that was asked."""
     labels = re.search(r'"enum": (\[.*?\])', json.dumps(body))
-    assert labels is not None
-    names = json.loads(labels.group(1))
-    text = json.dumps({"label": names[row_of(body) % len(names)]})
+    if labels is None:
+        found = ITEM.findall(body["messages"][-1]["content"])
+        text = json.dumps({"items": [{"name": name, "amount": float(amount)} for name, amount in found]})
+    else:
+        names = json.loads(labels.group(1))
+        text = json.dumps({"label": names[row_of(body) % len(names)]})
     if "response_format" in body:
         message = {"role": "assistant", "content": text}
         usage = {"prompt_tokens": INPUT, "completion_tokens": OUTPUT}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slmbatch.engines.models import PINNED, model_file, models_folder, pull
+from tests.batch_provider import BatchProvider
 from tests.harness import Loopback, Scripted
 
 
@@ -51,3 +52,17 @@ def scripted() -> Iterator[Callable[..., Scripted]]:
     yield start
     for server in started:
         server.close()
+
+
+@pytest.fixture
+def provider() -> Iterator[Callable[..., BatchProvider]]:
+    """Start providers with batch endpoints; see BatchProvider for the options."""
+    made: list[BatchProvider] = []
+
+    def make(**how: object) -> BatchProvider:
+        made.append(BatchProvider(**how))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

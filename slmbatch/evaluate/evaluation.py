@@ -125,8 +125,10 @@ def _ids(root: Path) -> list[str]:
 
 
 def _changes(new: Shares, old: Shares, documents: int) -> list[Change]:
-    of_labels = [name for name in new.names if name[0] == "f1"]
-    names: list[Name] = [(metric, None) for metric in COMPARED if (metric, None) in new.names]
+    """Compare what both have: items of a list that isn't expected are measured only of a run that has an answer."""
+    shared = [name for name in new.names if name in old.names]
+    of_labels = [name for name in shared if name[0] == "f1"]
+    names: list[Name] = [(metric, None) for metric in COMPARED if (metric, None) in shared]
     both = new.only([*names, *of_labels]).beside(old.only([*names, *of_labels]))
     if of_labels:
         names.append(MACRO)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from slmbatch.errors import ModelError
+from slmbatch.errors import ConfigError, ModelError
 
 FORMAT = 1
 DESCRIPTION, WEIGHTS = "head.json", "weights.npz"
@@ -57,13 +57,13 @@ def save_head(
 
 
 def load_head(folder: Path) -> Stored:
-    """Read a head. Raises ModelError when it isn't one, is damaged, or is of a newer version."""
+    """Read a head. Raises ConfigError when there is none, ModelError when it's damaged or of a newer version."""
     train = "Make one with `slmbatch train`, and give its folder as head:PATH."
     try:
         described = (folder / DESCRIPTION).read_bytes()
         weights = (folder / WEIGHTS).read_bytes()
     except OSError as error:
-        raise ModelError(f"{folder}: not a head ({error.strerror}: {Path(error.filename).name}).", train) from error
+        raise ConfigError(f"{folder}: not a head ({error.strerror}: {Path(error.filename).name}).", train) from error
     try:
         content = json.loads(described)
         if content["format"] != FORMAT:

@@ -3,27 +3,69 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from slmbatch.errors import InputError
 
+ID_NAMES = ("doc_id", "document_id", "row_id", "document")
+ANSWERS = ("label", "values")
+REMEDY = "Give a CSV or Parquet file with the columns id and label, or JSONL with id and values."
+Told: TypeAlias = tuple[str, Any, Any]  # where it stands, the id, the expected answer
+
 
 def read_gold(path: Path) -> dict[str, Any]:
     """Read expected answers by id: a label, or values by field. Raises InputError when they can't be read.
 
+    The id is the column or key 'id', else the only one that is called like an id, else the only one besides the answer.
     A run's results.parquet can be given as well: what it accepted is taken for right.
     """
     try:
-        if path.suffix == ".jsonl":
-            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-            return {str(line["id"]): line.get("values", line.get("label")) for line in lines}
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-        if "status" in table.columns:
-            table = table.filter(pl.col("status") == "accepted")
-        return dict(zip(table["id"].cast(pl.String).to_list(), table["label"].to_list(), strict=True))
+        return _by_id(_lines(path) if path.suffix == ".jsonl" else _rows(path), path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
-        remedy = "Give a CSV or Parquet file with the columns id and label, or JSONL with id and values."
-        raise InputError(f"{path}: can't be read as expected answers: {error}", remedy) from error
+        raise InputError(f"{path}: can't be read as expected answers: {error}", REMEDY) from error
+
+
+def _by_id(told: Iterable[Told], path: Path) -> dict[str, Any]:
+    """Gather the answers. One that's told twice can't be relied on: nothing says which is right."""
+    answers: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for place, key, answer in told:
+        if key is None:
+            raise InputError(f"{path}: {place} has no id.", "Say which document it is about, or leave it out.")
+        name = str(key)
+        if name in answers:
+            remedy = "Keep one expected answer for each document."
+            raise InputError(f"{path}: {place} has the id '{name}', as {places[name]} has.", remedy)
+        answers[name], places[name] = answer, place
+    return answers
+
+
+def _lines(path: Path) -> Iterator[Told]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            told = json.loads(line)
+            yield f"line {number}", told[_id_among(path, told)], told.get("values", told.get("label"))
+
+
+def _rows(path: Path) -> Iterator[Told]:
+    table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+    columns = [table[_id_among(path, table.columns)].cast(pl.String), table["label"]]
+    kept = table["status"] == "accepted" if "status" in table.columns else [True] * len(table)
+    for number, (key, label, one) in enumerate(zip(*columns, kept, strict=True), 1):
+        if one:
+            yield f"row {number}", key, label
+
+
+def _id_among(path: Path, names: Collection[str]) -> str:
+    for candidates in (
+        [name for name in names if name.lower() == "id"],
+        [name for name in names if name.lower() in ID_NAMES],
+        [name for name in names if name not in ANSWERS],
+    ):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise InputError(f"{path}: which column holds the id? There is no 'id' among: {', '.join(names)}", REMEDY)

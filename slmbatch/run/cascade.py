@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slmbatch.confidence.gate import refusal
+from slmbatch.run.attempt_log import AttemptLog
 from slmbatch.run.rung import Rung
 from slmbatch.types import Attempt, Document, Result, Status
 
 
-async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, threshold: float) -> Result:
-    """Take one document up the tiers until one is trusted with it.
+async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, log: AttemptLog, threshold: float) -> Result:
+    """Take one document up the tiers until one is trusted with it, from where a killed session has left it.
 
     Ends as unreadable (no text), accepted, review (answered, but no tier was trusted: the last answer is shown) or
     failed (no tier gave a usable answer). The reason tells of every tier that didn't settle it.
@@ -21,8 +22,15 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, thres
     attempts: list[Attempt] = []
     shown: int | None = None
     reasons: list[str] = []
+    told = {one.tier: one for one in log.recall(key)}
+    logged = len(told)
     for tier in tiers:
-        attempt = await tier.attempt(document, None if shown is None else attempts[shown])
+        attempt = told.get(tier.plan.name)
+        if attempt is None:
+            if tier.plan.metered and len(attempts) > logged:
+                await log.keep(key, attempts)
+                logged = len(attempts)
+            attempt = await tier.attempt(document, None if shown is None else attempts[shown])
         if attempt is None:
             continue
         attempts.append(attempt)

@@ -27,6 +27,8 @@ ASSUMED = (2.0, 8.0)  # of ten rows two go up, 43 of a hundred at the 95th perce
 JEFFREYS = (0.5, 0.5)
 CHARACTERS_PER_TOKEN = (3.0, 4.5)  # European languages, with today's tokenizers
 REPLY = (0.1, 1.0)  # of max_tokens
+SUFFICE = (0.5, 1.0)  # of long texts: passages of them tell enough (benchmarks/longdocs.py), else all pieces are asked
+DOUBTFUL_IN, DOUBTFUL_OUT = (0.6, 0.95), (0.35, 0.65)  # of the tokens that asking for all fields takes (by_field.py)
 Draws = npt.NDArray[np.float64]
 
 
@@ -114,8 +116,9 @@ def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, le
             up, stay = ASSUMED if asked is None else _counted(len(asked.usd), before)
             reach = reach * dice.beta(up, stay, DRAWS)
         rows = dice.binomial(left, np.clip(reach, 0, 1)).astype(float)
-        each = _each(tier, plan, survey, asked, dice)
-        top = (_each(tier, plan, survey, None, dice) if asked and asked.in_part else each) * left
+        in_part = bool(number) and _by_field(plan)
+        each = _each(tier, plan, survey, asked, dice, in_part=in_part)
+        top = (_each(tier, plan, survey, None, dice) if in_part or (asked and asked.in_part) else each) * left
         bill = rows * each
         seconds = None if asked is None or not asked.usd else rows * asked.busy_s / asked.contents
         bills += bill
@@ -142,7 +145,20 @@ def _counted(up: int, of: int) -> tuple[float, float]:
     return up + JEFFREYS[0], max(of - up, 0) + JEFFREYS[1]
 
 
-def _each(tier: TierPlan, plan: Plan, survey: Survey, asked: Asked | None, dice: np.random.Generator) -> Draws:
+def _by_field(plan: Plan) -> bool:
+    """Whether later tiers are asked for doubtful fields alone; the top tier of a certified run never is."""
+    return plan.schema is not None and not plan.choices.whole and plan.choices.promise is None
+
+
+def _each(
+    tier: TierPlan,
+    plan: Plan,
+    survey: Survey,
+    asked: Asked | None,
+    dice: np.random.Generator,
+    *,
+    in_part: bool = False,
+) -> Draws:
     """Draw what one content costs at this tier on average: the sample's mean and its error, else by its length."""
     price = (tier.batch_price if tier.batched else None) or tier.price
     if price.usd_per_hour and asked is not None and asked.contents:
@@ -152,16 +168,34 @@ def _each(tier: TierPlan, plan: Plan, survey: Survey, asked: Asked | None, dice:
     if asked is not None and len(asked.usd) > 1:
         paid = np.array(asked.usd)
         return np.maximum(dice.normal(paid.mean(), paid.std(ddof=1) / np.sqrt(len(paid)), DRAWS), 0)
-    seen = survey.picture_tokens / max(survey.left, 1) if tier.sees else 0.0
-    texts = request_usd(price.rates[0], plan, survey.characters / max(survey.left, 1), dice)
-    return texts + seen * float(price.rates[0].input_usd) / 1e6
+    asking, suffice = survey.asking[tier.name], dice.uniform(*SUFFICE, DRAWS)
+    requests = suffice * asking.least.requests + (1 - suffice) * asking.most.requests
+    characters = suffice * asking.least.characters + (1 - suffice) * asking.most.characters
+    pictures = suffice * asking.least.picture_tokens + (1 - suffice) * asking.most.picture_tokens
+    left = max(survey.left, 1)
+    texts = request_usd(price.rates[0], plan, characters / left, dice, requests=requests / left, in_part=in_part)
+    return texts + pictures / left * float(price.rates[0].input_usd) / 1e6
 
 
-def request_usd(rates: Rates, plan: Plan, characters: float, dice: np.random.Generator) -> Draws:
-    """Draw what a request about a text of so many characters costs, in USD: how many tokens these are isn't known."""
-    characters += len(plan.task.instructions)
+def request_usd(
+    rates: Rates,
+    plan: Plan,
+    characters: float | Draws,
+    dice: np.random.Generator,
+    *,
+    requests: float | Draws = 1.0,
+    in_part: bool = False,
+) -> Draws:
+    """Draw what it costs, in USD, to show so many characters in so many requests: their tokens aren't known.
+
+    `in_part`: for doubtful fields alone.
+    """
+    characters = characters + requests * len(plan.task.instructions)
     tokens_in = characters / dice.uniform(*CHARACTERS_PER_TOKEN, DRAWS)
-    tokens_out = plan.task.max_tokens * dice.uniform(*REPLY, DRAWS)
+    tokens_out = requests * plan.task.max_tokens * dice.uniform(*REPLY, DRAWS)
+    if in_part:
+        tokens_in *= dice.uniform(*DOUBTFUL_IN, DRAWS)
+        tokens_out *= dice.uniform(*DOUBTFUL_OUT, DRAWS)
     return (tokens_in * float(rates.input_usd) + tokens_out * float(rates.output_usd)) / 1e6
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from slmbatch.errors import Interrupted, SlmbatchError
 from slmbatch.heads.memory import give_memory_back
 from slmbatch.readers import count_rows
+from slmbatch.run.attempt_log import AttemptLog
 from slmbatch.run.cascade import settle
 from slmbatch.run.plan import Plan
 from slmbatch.run.purse import Purse
@@ -70,6 +71,7 @@ class Loop:
         self._plan = plan
         self._tiers = tiers
         self._purse = purse
+        self._log = AttemptLog(purse, plan, [tier.plan for tier in tiers])
         self._documents = documents
         self._watch = watch
         self.counts = Counts(total=_total(plan))
@@ -146,7 +148,7 @@ class Loop:
 
     async def _row(self, document: Document, key: bytes) -> None:
         try:
-            result = await settle(document, key, self._tiers, threshold=self._plan.threshold)
+            result = await settle(document, key, self._tiers, log=self._log, threshold=self._plan.threshold)
         except SlmbatchError as error:  # not about this row: the engine or the configuration
             self._stop(error)
             return

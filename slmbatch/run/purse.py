@@ -24,6 +24,7 @@ from slmbatch.store.entries import (
     Reservation,
     Settlement,
     State,
+    Tried,
 )
 from slmbatch.store.ledger import Ledger
 
@@ -96,8 +97,8 @@ class Purse:
             self._overcharged = reservation.tier
             log.warning("a server counts more than it was allowed", extra={"facts": {"tier": reservation.tier}})
 
-    async def note(self, entry: BatchSent | BatchNamed | BatchClosed) -> None:
-        """Write down how a batch stands."""
+    async def note(self, entry: BatchSent | BatchNamed | BatchClosed | Tried) -> None:
+        """Write down how a batch stands, or what a question follows from."""
         await self._queue(entry)
 
     def open_batches(self, tier: str) -> list[OpenBatch]:
@@ -108,6 +109,11 @@ class Purse:
         """Return the answer to this request, if it was ever paid for in this folder."""
         assert self._ledger is not None, "open() comes first"
         return self._ledger.recall(key)
+
+    def tried(self, key: bytes) -> bytes | None:
+        """Return what tiers had said of a content when a paid one was last asked about it."""
+        assert self._ledger is not None, "open() comes first"
+        return self._ledger.tried(key)
 
     async def close(self) -> None:
         """Write down what is left."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from slmbatch.readers import read
 from slmbatch.run.plan import Plan
-from slmbatch.run.seeing import picture_tokens, shown_pages
+from slmbatch.run.rehearsal import Rehearsal
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import KEY_BYTES, KeyIndex, settled_keys
 from slmbatch.types import Document
@@ -21,8 +22,8 @@ SALT = b"slmbatch pilot"
 class Survey:
     """What there is to do.
 
-    `contents` are distinct readable texts, `left` those without a result yet, `characters` the length of these in all,
-    `picture_tokens` about what tiers that see are shown of them besides, `with_xml` how many carry an e-invoice.
+    `contents` are distinct readable texts, `left` those without a result yet, `with_xml` how many of these carry an
+    e-invoice, `asking` what each tier that is paid by the token would be asked about them, by its name.
     `sample` are the keys of as many contents as were asked for, drawn at random: the same ones each time, a smaller
     sample being part of a larger one; `sample_left` of them have no result yet.
     """
@@ -31,30 +32,38 @@ class Survey:
     unreadable: int
     contents: int
     left: int
-    characters: int
-    picture_tokens: int
     with_xml: int
+    asking: Mapping[str, Rehearsal]
     sample: frozenset[bytes]
     sample_left: int
 
 
 def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
     """Read everything once."""
+    with asyncio.Runner() as runner:
+        return _surveyed(plan, folder, sample, runner)
+
+
+def _surveyed(plan: Plan, folder: RunFolder, sample: int, runner: asyncio.Runner) -> Survey:
+    asking = {tier.name: Rehearsal(tier, plan.task) for tier in plan.tiers if tier.price.paid}
+    for one in asking.values():
+        runner.run(one.start())
     done = KeyIndex.gathered(settled_keys(folder.parts, without_failed=plan.choices.retry_failed))
     seen = KeyIndex()
     drawn: list[tuple[int, bytes]] = []  # a heap of the lowest hashes, negated: its top is the first to go
-    documents = unreadable = contents = left = characters = pictured = with_xml = 0
+    documents = unreadable = contents = left = with_xml = 0
     for batch in read(plan.found, plan.reading):
         documents += len(batch)
         unreadable += sum(document.problem is not None for document in batch)
         fresh = list(_fresh(batch, seen))
         settled = done.contains([key for _, key in fresh]) if fresh else []
-        for (document, key), is_settled in zip(fresh, settled, strict=True):
-            contents += 1
-            left += not is_settled
-            characters += 0 if is_settled else len(document.text)
-            pictured += 0 if is_settled else picture_tokens(shown_pages(document, None, None))
-            with_xml += not is_settled and document.xml is not None
+        unsettled = [document for (document, _), is_settled in zip(fresh, settled, strict=True) if not is_settled]
+        for one in asking.values():
+            runner.run(one.ask(unsettled))
+        contents += len(fresh)
+        left += len(unsettled)
+        with_xml += sum(document.xml is not None for document in unsettled)
+        for _, key in fresh:
             heapq.heappush(drawn, (-_lot(key), key))
             if len(drawn) > sample:
                 heapq.heappop(drawn)
@@ -64,9 +73,8 @@ def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
         unreadable,
         contents,
         left,
-        characters,
-        pictured,
         with_xml,
+        asking,
         sample=frozenset(keys),
         sample_left=done.contains(keys).count(False) if keys else 0,
     )

@@ -70,6 +70,14 @@ class BatchClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """What tiers have said so far of the content with this key, as bytes."""
+
+    key: bytes
+    attempts: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class OpenBatch:
     """A batch that an earlier session sent, or was about to, and the requests that aren't settled."""
 
@@ -100,4 +108,4 @@ class TierTotal:
     usage: Usage
 
 
-Entry: TypeAlias = Reservation | Settlement | BatchSent | BatchNamed | BatchClosed
+Entry: TypeAlias = Reservation | Settlement | BatchSent | BatchNamed | BatchClosed | Tried

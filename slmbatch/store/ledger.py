@@ -1,7 +1,8 @@
 """The ledger: every paid request, written down durably before it's sent and again when it returns.
 
 SQLite with a write-ahead log, one commit for many entries. Amounts are whole numbers of 1e-12 USD. Of a reply the bytes
-are kept, so that the same request is answered from here; document texts aren't.
+are kept, so that the same request is answered from here; document texts aren't. What other tiers have said before is
+kept too, so that a resume asks the same.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from slmbatch.store.entries import (
     Reservation,
     Settlement,
     TierTotal,
+    Tried,
 )
 
 FORMAT = 2
@@ -53,6 +55,11 @@ CREATE TABLE IF NOT EXISTS batches (
     sent_at REAL NOT NULL,            -- seconds since 1970, a moment before it was sent
     provider_id TEXT,                 -- null until the provider has answered
     closed INTEGER NOT NULL DEFAULT 0 -- 1: all its requests are settled
+);
+CREATE TABLE IF NOT EXISTS tried (    -- of contents that went up to a paid tier
+    key BLOB PRIMARY KEY,
+    run TEXT NOT NULL,
+    attempts BLOB NOT NULL            -- zlib
 );
 CREATE INDEX IF NOT EXISTS answered ON requests (key) WHERE reply IS NOT NULL;
 CREATE INDEX IF NOT EXISTS open ON requests (state) WHERE state = 'reserved';
@@ -90,6 +97,8 @@ class Ledger:
                 self._writing.executescript(TABLES)
                 self._writing.execute(f"PRAGMA user_version = {FORMAT}")
                 self._writing.executescript(ORPHANS)
+                self._writing.execute("DELETE FROM tried WHERE run != ?", (run,))  # no run comes back once it's gone
+                self._writing.commit()
             except BaseException:
                 self.close()
                 raise
@@ -133,6 +142,12 @@ class Ledger:
                 execute("UPDATE batches SET provider_id = ? WHERE name = ?", (entry.provider_id, entry.name))
             case BatchClosed():
                 execute("UPDATE batches SET closed = 1 WHERE name = ?", (entry.name,))
+            case Tried():
+                content = zlib.compress(entry.attempts, 1)
+                execute(
+                    "INSERT OR REPLACE INTO tried (key, run, attempts) VALUES (?, ?, ?)",
+                    (entry.key, self._run, content),
+                )
 
     def open_batches(self, tier: str) -> list[OpenBatch]:
         """Return the batches whose answers haven't all been fetched, whichever run sent them."""
@@ -152,6 +167,11 @@ class Ledger:
         """Return the answer to this request, if it was ever paid for in this folder."""
         row = self._reading.execute(RECALL, (key, self._run)).fetchone()
         return None if row is None else Paid(zlib.decompress(row[0]), row[1], row[2] == self._run)
+
+    def tried(self, key: bytes) -> bytes | None:
+        """Return what tiers had said of a content when this run last asked a paid one about it."""
+        row = self._reading.execute("SELECT attempts FROM tried WHERE key = ?", (key,)).fetchone()
+        return None if row is None else zlib.decompress(row[0])
 
     def close(self) -> None:
         self._reading.close()

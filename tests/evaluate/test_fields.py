@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from slmbatch.errors import InputError
-from slmbatch.evaluate.evaluation import judge
+from slmbatch.evaluate.evaluation import compare, judge
 from slmbatch.evaluate.fields import field_names, judge_fields
 from slmbatch.evaluate.sheets import flat, sheet
+from slmbatch.report.summary import FORMAT
 from slmbatch.tasks.schema import compile_schema
 
 from .made import extracted, values
@@ -146,3 +148,16 @@ def test_lists_inside_items_go_by_position() -> None:
     assert found["seller.address.city"] == "Rome"
     assert sheet(found, {"lines": [{"tags": ["a", "b"]}]}, where="gold").right
     assert not sheet(found, {"lines": [{"tags": ["b", "a"]}]}, where="gold").right
+
+
+def test_runs_are_compared_by_the_measures_that_both_have(tmp_path: Path) -> None:
+    """No lines are expected: only the run that has an answer has a measure of items."""
+    found = {"some": {"total": (Decimal(30), 0.9), "lines[0].amount": (Decimal(10), 0.9)}, "none": {}}
+    runs = [extracted(tmp_path / name, SCHEMA, [one]) for name, one in found.items()]
+    for run in runs:
+        (run / "report.json").write_text(json.dumps({"format": FORMAT, "task": "extract", "usd": "0", "rows": 1}))
+    gold = {"0": {"total": "30", "lines": None}}
+    for pair, accuracy in ((runs, (0.5, 1.0)), (runs[::-1], (1.0, 0.5))):
+        changes = {one.metric: (one.old, one.new) for one in compare(*pair, gold, where=Path("gold.jsonl")).changes}
+        assert "item_f1" not in changes
+        assert changes["field_accuracy"] == accuracy

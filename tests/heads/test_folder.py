@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slmbatch.errors import ModelError
+from slmbatch.errors import ConfigError, ModelError
 from slmbatch.heads.folder import DESCRIPTION, WEIGHTS, load_head, save_head
 
 ARRAYS = {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "grams": np.array([3, 5])}
@@ -37,7 +37,7 @@ def test_changed_weights_are_refused(saved: Path) -> None:
 def test_weights_that_would_run_code_are_refused(saved: Path) -> None:
     with pytest.raises(ValueError, match="Object arrays"):
         save_head(saved, "labels", settings={}, card={}, arrays={"bad": np.array([object()], dtype=object)})
-    with pytest.raises(ModelError):  # and nothing half-written passes for a head
+    with pytest.raises(ConfigError):  # and nothing half-written passes for a head
         load_head(saved)
 
 
@@ -56,6 +56,6 @@ def test_a_newer_format_is_refused_by_name(saved: Path) -> None:
 
 
 def test_a_folder_that_is_no_head_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_head(tmp_path)
     assert "slmbatch train" in caught.value.remedy

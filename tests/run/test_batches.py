@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,19 +26,6 @@ batch_rows = {rows}
 batch_wait_h = {wait_h}
 price = {{input = "2", output = "10", batch_discount = "0.5", source = "contract"}}
 """
-
-
-@pytest.fixture
-def provider() -> Iterator[Callable[..., BatchProvider]]:
-    made: list[BatchProvider] = []
-
-    def make(**how: object) -> BatchProvider:
-        made.append(BatchProvider(**how))  # type: ignore[arg-type]
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def command(

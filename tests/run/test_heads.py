@@ -78,11 +78,12 @@ def test_other_examples_are_another_run(tmp_path: Path, table: Path, pinned_mode
 
 
 def test_a_folder_that_is_no_head_is_refused_before_anything_is_read(tmp_path: Path, table: Path) -> None:
-    ran = slmbatch(*classify(table, tmp_path / "out", "--model", f"head:{tmp_path}"))
-    assert ran.code == 1
-    what, remedy = ran.err.splitlines()
-    assert f"{tmp_path}: not a head" in what
-    assert "slmbatch train" in remedy
+    for nothing in (tmp_path, tmp_path / "nothere"):
+        ran = slmbatch(*classify(table, tmp_path / "out", "--model", f"head:{nothing}"))
+        assert ran.code == 2
+        what, remedy = ran.err.splitlines()
+        assert f"{nothing}: not a head" in what
+        assert "slmbatch train" in remedy
 
 
 def test_a_missing_sentence_model_ends_the_run_with_its_remedy(tmp_path: Path, table: Path) -> None:
