@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from slmbatch.chat import Capabilities, Completion, Request, Usage
-from slmbatch.checks.letters import plain
+from slmbatch.checks.letters import meaning
 from slmbatch.confidence.gate import asked_below, doubtful, measure
 from slmbatch.run.checked import NOT_FOUND, FieldChecks
 from slmbatch.run.fields import FieldReader
@@ -175,7 +175,7 @@ def _agree(earlier: Leaf | None, found: Leaf) -> bool:
     if earlier is None or earlier.value is None or found.grounding.found is Grounded.NONE:
         return False
     if isinstance(earlier.value, str) and isinstance(found.value, str):
-        return plain(earlier.value) == plain(found.value)
+        return meaning(earlier.value) == meaning(found.value)
     return earlier.value == found.value
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from slmbatch.checks.letters import plain
+from slmbatch.checks.letters import meaning
 from slmbatch.confidence.gate import measure
 from slmbatch.run.pieces import Piece
 from slmbatch.types import Grounded, Leaf, Scalar
@@ -63,7 +63,7 @@ def _differ(leaves: Iterable[Leaf]) -> bool:
 
 def _same(value: Scalar | None) -> Scalar | None:
     """Return a value as it's compared: texts without case, blanks and marks."""
-    return plain(value) if isinstance(value, str) else value
+    return meaning(value) if isinstance(value, str) else value
 
 
 def _items(leaves: Iterable[Leaf]) -> dict[str, list[_Item]]:

@@ -189,6 +189,12 @@ def test_two_tiers_that_differ_or_agree_on_what_is_not_there_are_not(value: str)
     assert refusal(answer, threshold=0.9, last=False) is not None
 
 
+def test_two_tiers_that_divide_the_same_digits_differently_do_not_agree() -> None:
+    before = attempt({"number": ("R-17", 0.5)})
+    answer = answered(before, {"number": "R-1.7"}, TEXT.replace("R-17", "R-1.7"))
+    assert not next(leaf for leaf in answer.leaves if leaf.path == "number").agreed
+
+
 def test_a_short_text_is_shown_whole_and_of_a_long_one_what_can_hold_the_fields() -> None:
     before = attempt({"number": ("R-17", 0.5)})
     assert question(before).text == TEXT
