@@ -83,15 +83,22 @@ def _read(number: int, picture: Image) -> Page:
 
 
 def _upright(image: Image) -> Image:
-    """Turn a photo as its camera was held, on white ground where it's transparent, with colours of 8 bits."""
+    """Turn a photo as its camera was held, on white ground where it's transparent, with colours of 8 bits.
+
+    With MAX_PIXELS each copy is 400 MB, and a worker may take 2 GiB: so some steps are done in place.
+    """
     import numpy as np
     from PIL import Image, ImageOps
 
     turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith(("I", "F")):
-        deep = np.asarray(turned, dtype=np.float32)  # of 16 bits or more, and seldom all of them used
+        deep = np.array(turned, dtype=np.float32)  # of 16 bits or more, and seldom all of them used
         low, high = deep.min(), deep.max()
-        turned = Image.fromarray(((deep - low) * (255 / ((high - low) or 1))).astype(np.uint8))
+        deep -= low
+        deep *= 255 / ((high - low) or 1)
+        turned = Image.fromarray(deep.astype(np.uint8))
     if turned.has_transparency_data:
-        turned = Image.alpha_composite(Image.new("RGBA", turned.size, "white"), turned.convert("RGBA"))
+        pane = turned.convert("RGBA")
+        turned = Image.new("RGB", pane.size, "white")
+        turned.paste(pane, mask=pane)
     return turned.convert("RGB")

@@ -77,6 +77,8 @@ def read_picture(number: int, pixels: Pixels, extent: Extent) -> Page:
     """Read page `number` from its picture. A text that the OCR is mostly unsure of is told in the page's note."""
     try:
         rows = list(_rows(list(_lines(pixels))))
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001  four libraries without a common error; a page's failure is its note
         return Page(number, "", f"OCR failed on it ({type(error).__name__}: {error})")
     if not rows:

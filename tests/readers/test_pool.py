@@ -15,7 +15,7 @@ from .made import text_pdf
 
 
 def work(job: int) -> str:
-    """Do what the job says: crash at 7, loop at 8, go on for long at 6, else tell the number."""
+    """Do what the job says: crash at 7, loop at 8, go on for long at 6, fill memory at 5, else tell the number."""
     if job == 7:
         os._exit(139)
     while job == 8:
@@ -23,6 +23,8 @@ def work(job: int) -> str:
     for _ in range(4 * (job == 6)):
         time.sleep(0.2)
         still_at_work()
+    if job == 5:
+        return str(len(bytearray(2**30)))
     if job == 9:
         return str(os.getpid())
     return str(job)
@@ -53,6 +55,15 @@ def test_a_job_that_gets_on_may_take_longer() -> None:
     pool = Pool(work, lost, workers=1, seconds=0.5)
     assert list(pool.map([6, 8], here=never)) == ["6", "lost 8"]
     pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to a limit of memory")
+def test_a_job_that_fills_memory_is_lost_and_its_process_replaced() -> None:
+    pool = Pool(work, lost, workers=1, memory=2**28)
+    before, full, after = pool.map([9, 5, 9], here=never)
+    pool.close()
+    assert full == "lost 5"
+    assert before != after
 
 
 def test_cheap_jobs_are_done_here_and_in_order() -> None:
