@@ -1,0 +1,118 @@
+"""Broken files through the readers, and what of it shouldn't have happened."""
+
+from __future__ import annotations
+
+import random
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slmbatch.errors import SlmbatchError
+from slmbatch.readers import ReadOptions, find, read
+from slmbatch.readers.gold import read_gold
+from slmbatch.readers.read import FAILED, LOST
+from slmbatch.readers.sources import KINDS, TABLES
+from slmbatch.run.config import load_config
+from slmbatch.tasks.labels import load_labels
+from slmbatch.tasks.schema_files import load_schema
+
+from .mutate import broken
+from .whole import whole
+
+SLOW_S = 60.0  # for one file of at most a MiB
+BLIND = """
+class RapidOCR:
+    txts = None
+    def __init__(self, params): pass
+    def __call__(self, pixels): return self
+"""
+_OWN: dict[str, Callable[[Path], object]] = {
+    ".gold": read_gold,
+    ".labels": lambda path: load_labels(str(path)),
+    ".schema": lambda path: load_schema(str(path)),
+    ".config": load_config,
+}
+
+
+@dataclass(slots=True)
+class Seen:
+    """What became of a batch: documents, those with a text, refused files that a run needs, findings by file name."""
+
+    documents: int = 0
+    readable: int = 0
+    refused: int = 0
+    findings: list[tuple[str, str]] = field(default_factory=list)
+    slowest_s: float = 0.0
+    peak_bytes: int = 0
+
+
+def write(folder: Path, numbers: Iterable[int], seed: int) -> None:
+    """Write broken files, all kinds in turn; a file depends on `seed` and its number only."""
+    kinds = list(whole())
+    for number in numbers:
+        suffix = kinds[number % len(kinds)]
+        data = broken(random.Random(f"{seed} {number}"), whole()[suffix])
+        (folder / f"{number:06}{suffix}").write_bytes(data)
+
+
+def read_all(folder: Path, *, workers: int, ocr: bool) -> Seen:
+    """Read a folder of broken files; a table and what a user writes each on its own, as it may end a run by itself.
+
+    Without `ocr` pages are drawn and images opened, but nothing is recognised on them.
+    """
+    if not ocr:
+        (folder / ".blind").mkdir()
+        (folder / ".blind" / "rapidocr.py").write_text(BLIND)
+        sys.path.insert(0, str(folder / ".blind"))  # the workers' too
+    seen = Seen()
+    others: list[Path] = []
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        if len(path.suffixes) == 2:
+            _refusable([path], seen, lambda path=path: _OWN[path.suffixes[0]](path))
+        elif KINDS[path.suffix] in TABLES:
+            _refusable([path], seen, lambda path=path: _read([path], seen, workers))
+        else:
+            others.append(path)
+    if others:
+        _refusable(others, seen, lambda: _read(others, seen, workers))
+    peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seen.peak_bytes = max(peaks)
+    return seen
+
+
+def _refusable(paths: Sequence[Path], seen: Seen, work: Callable[[], object]) -> None:
+    """Do the work, which may end with one of our own errors and no other."""
+    started = time.monotonic()
+    try:
+        work()
+    except SlmbatchError:
+        seen.refused += 1
+    except BaseException:  # a Rust library's panic is no Exception
+        seen.findings.append((paths[0].name, f"one of {len(paths)}\n{traceback.format_exc()}"))
+    if len(paths) == 1:
+        _timed(paths[0].name, seen, time.monotonic() - started)
+
+
+def _read(paths: Sequence[Path], seen: Seen, workers: int) -> None:
+    attachments = random.Random(paths[0].name).choice(("inside", "apart"))
+    options = ReadOptions(workers=workers, attachments=attachments)
+    started = time.monotonic()
+    for documents in read(find([str(path) for path in paths]), options):
+        for document in documents:
+            seen.documents += 1
+            seen.readable += document.problem is None
+            if document.problem and (FAILED in document.problem or LOST in document.problem):
+                seen.findings.append((document.id, document.problem))
+        if len(paths) > 1:
+            _timed(documents[0].id, seen, time.monotonic() - started)
+            started = time.monotonic()
+
+
+def _timed(name: str, seen: Seen, seconds: float) -> None:
+    seen.slowest_s = max(seen.slowest_s, seconds)
+    if seconds > SLOW_S:
+        seen.findings.append((name, f"took {seconds:.0f} s"))
