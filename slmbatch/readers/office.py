@@ -6,6 +6,7 @@ The old binary formats and encrypted files are told from these and refused; pict
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zipfile
@@ -24,6 +25,12 @@ MAX_TREE_BYTES = 64 * 2**20
 
 MAX_SHEET_BYTES = 256 * 2**20
 """Unpacked XML of sheets, of which only as much is read as there is room for text."""
+
+_UNCOMPUTED = re.compile(
+    rb"<(?:\w+:)?c(?![^<>]*\bt=.str)[^<>]*>\s*<(?:\w+:)?f\b(?:[^<>]*/>|[^<>]*>[^<]*</(?:\w+:)?f>)"
+    rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+"""A cell with a formula and no value; of the type `str` an empty value is what the formula gave."""
 
 _OLE = b"\xd0\xcf\x11\xe0"  # what the old formats start with, and what encrypted files are wrapped in
 _NAMES = {"docx": "Word", "xlsx": "Excel", "pptx": "PowerPoint"}
@@ -76,6 +83,7 @@ def _excel(stream: BinaryIO) -> Texts:
     """Yield a page for each sheet that is shown: its name, then its rows."""
     import openpyxl
 
+    uncomputed = _uncomputed(stream)
     book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
     for sheet in book.worksheets:
         if sheet.sheet_state != "visible":
@@ -85,6 +93,15 @@ def _excel(stream: BinaryIO) -> Texts:
         rows = _sheet_rows(sheet)
         yield f"{sheet.title}\n{rows}" if rows else "", None
     book.close()
+    if uncomputed:
+        yield "", f"{uncomputed} formulas have no stored result to read; save the file in Excel or LibreOffice"
+
+
+def _uncomputed(stream: BinaryIO) -> int:
+    """Count the formulas that were never computed: openpyxl shows their cells as empty."""
+    with zipfile.ZipFile(stream) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
+        return sum(len(_UNCOMPUTED.findall(archive.read(name))) for name in sheets)
 
 
 def _sheet_rows(sheet: Any) -> str:
