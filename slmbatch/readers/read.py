@@ -20,7 +20,7 @@ from slmbatch.readers.unpack import Piece, unpack
 from slmbatch.readers.xml import with_xml_beside
 from slmbatch.types import Document
 
-_LIMITS = f"more than {SECONDS // 60} minutes or {MEMORY_BYTES // 2**30} GiB of memory"
+LOST = f"or took more than {SECONDS // 60} minutes or {MEMORY_BYTES // 2**30} GiB of memory"
 FAILED = "the reader failed on this file in a way that isn't foreseen"
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
 _LARGE_HTML_BYTES = 2**16  # the parser's time grows with the square of the depth: here to 0.6 s, for 1 MiB to minutes
@@ -158,4 +158,4 @@ def _is_cheap(source: Source) -> bool:
 
 def _crashed(source: Source) -> list[Document]:
     kind = "PDF" if source.kind == "pdf" else source.kind
-    return [_document(source, Reading(problem=f"reading this file crashed the {kind} reader, or took {_LIMITS}"))]
+    return [_document(source, Reading(problem=f"reading this file crashed the {kind} reader, {LOST}"))]

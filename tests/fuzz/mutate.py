@@ -13,8 +13,37 @@ from tests.readers.made import zipped
 MOST_BYTES = 2**20  # of a broken file: repeating a chunk makes large ones
 _NUMBERS = (b"0", b"-1", b"1", b"2147483647", b"4294967296", b"99999999999999999999", b"1e999", b"0.0000001", b"NaN")
 _INTEGERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-_TOKENS = (b"<<", b">>", b"<", b"</", b"/>", b"&amp;", b"<!DOCTYPE a>", b"\0", b"\xff\xfe", b'"', b"\n", b"\r", b"%", b"[")
-_TOKENS += (b"]", b"{", b"}", b"(", b")", b"obj", b"endobj", b"stream", b"PK\3\4", b"=?utf-8?B?", b"\xf0\x9f", b"--", b"*a")
+_TOKENS = (
+    b"<<",
+    b">>",
+    b"<",
+    b"</",
+    b"/>",
+    b"&amp;",
+    b"<!DOCTYPE a>",
+    b"\0",
+    b"\xff\xfe",
+    b'"',
+    b"\n",
+    b"\r",
+    b"%",
+    b"[",
+)
+_TOKENS += (
+    b"]",
+    b"{",
+    b"}",
+    b"(",
+    b")",
+    b"obj",
+    b"endobj",
+    b"stream",
+    b"PK\3\4",
+    b"=?utf-8?B?",
+    b"\xf0\x9f",
+    b"--",
+    b"*a",
+)
 
 Change = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
@@ -92,7 +121,9 @@ def _in_archive(rng: random.Random, data: bytes, files: Sequence[bytes]) -> byte
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             inside = {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
+    except Exception:  # broken already
+        inside = {}
+    if not inside:
         return _flip(rng, data, files)
     name, other = rng.choice(list(inside)), rng.choice(list(inside))
     match rng.randrange(8):

@@ -20,8 +20,12 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_docs"
 ROWS = [{"id": str(number), "text": f"row {number} " * number, "label": "card"} for number in range(20)]
 EXPECTED = [{"id": "a.pdf", "values": {"total": "12.50", "lines": [{"amount": "1"}]}}, {"id": "b", "label": "card"}]
-LABELS = b"labels:\n  - name: card\n    description: a card\n    examples: [lost, stolen]\n  - name: bank\nother: true\n"
-CONFIG = b'model = "head"\nthreshold = 0.8\n\n[tier."openai:m"]\nconcurrency = 4\nprice = {input = "0.40", output = "1"}\n'
+LABELS = (
+    b"labels:\n  - name: card\n    description: a card\n    examples: [lost, stolen]\n  - name: bank\nother: true\n"
+)
+CONFIG = (
+    b'model = "head"\nthreshold = 0.8\n\n[tier."openai:m"]\nconcurrency = 4\nprice = {input = "0.40", output = "1"}\n'
+)
 
 
 @cache
@@ -129,5 +133,3 @@ def _parquet(compression: Any) -> bytes:
     out = io.BytesIO()
     pl.DataFrame(ROWS).write_parquet(out, compression=compression)
     return out.getvalue()
-
-
