@@ -32,6 +32,7 @@ _UNCOMPUTED = re.compile(
 )
 """A cell with a formula and no value; of the type `str` an empty value is what the formula gave."""
 
+_MAX_ROWS = 2**20  # of a sheet; a file that names row 10**12 would have that many empty ones before it
 _OLE = b"\xd0\xcf\x11\xe0"  # what the old formats start with, and what encrypted files are wrapped in
 _NAMES = {"docx": "Word", "xlsx": "Excel", "pptx": "PowerPoint"}
 
@@ -110,7 +111,7 @@ def _sheet_rows(sheet: Any) -> str:
 
     lines: list[str] = []
     length = 0
-    for row in sheet.iter_rows():
+    for row in sheet.iter_rows(max_row=_MAX_ROWS):
         line = row_text(shown(cell.value, cell.number_format) if cell.value is not None else "" for cell in row)
         if line:
             lines.append(line)

@@ -159,6 +159,12 @@ def test_what_openpyxl_would_not_write_again_is_no_matter() -> None:
     assert texts(read_office(file, "xlsx")) == ["Sheet1\nhello"]
 
 
+def test_a_row_with_a_number_beyond_any_sheet_ends_it() -> None:
+    beyond = b'<row r="999999999999"><c><v>1</v></c></row></sheetData>'
+    file = replaced(book_with("hello"), "xl/worksheets/sheet1.xml", lambda xml: xml.replace(b"</sheetData>", beyond))
+    assert texts(read_office(file, "xlsx")) == ["Sheet1\nhello"]
+
+
 def test_a_huge_sheet_is_cut() -> None:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Log")
