@@ -23,6 +23,7 @@ from slmbatch.tasks.schema_files import load_schema
 from .mutate import broken
 from .whole import whole
 
+SHOWN_CALLS = 6  # of a traceback: one of endless nesting is long
 SLOW_S = 60.0  # for one file of at most a MiB
 BLIND = """
 class RapidOCR:
@@ -92,7 +93,7 @@ def _refusable(paths: Sequence[Path], seen: Seen, work: Callable[[], object]) ->
     except SlmbatchError:
         seen.refused += 1
     except BaseException:  # a Rust library's panic is no Exception
-        seen.findings.append((paths[0].name, f"one of {len(paths)}\n{traceback.format_exc()}"))
+        seen.findings.append((paths[0].name, f"one of {len(paths)}\n{traceback.format_exc(limit=-SHOWN_CALLS)}"))
     if len(paths) == 1:
         _timed(paths[0].name, seen, time.monotonic() - started)
 
