@@ -91,7 +91,7 @@ def _below(source: Source, name: str) -> str:
 
 
 def _batches(found: Found, options: ReadOptions, tables: dict[Source, Table]) -> Generator[list[Document], None, None]:
-    pool = Pool(partial(read_file, options=options), _crashed, workers=options.workers)
+    pool = Pool(partial(read_file, options=options), lost, workers=options.workers)
     try:
         for is_table, group in groupby(found.sources, key=tables.__contains__):
             if is_table:
@@ -156,6 +156,7 @@ def _is_cheap(source: Source) -> bool:
         return True
 
 
-def _crashed(source: Source) -> list[Document]:
+def lost(source: Source) -> list[Document]:
+    """Make the document of a file whose worker died or took more than it may."""
     kind = "PDF" if source.kind == "pdf" else source.kind
     return [_document(source, Reading(problem=f"reading this file crashed the {kind} reader, {LOST}"))]
