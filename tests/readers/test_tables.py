@@ -94,6 +94,13 @@ def test_what_is_not_a_whole_parquet_file_is_an_error_up_front(tmp_path: Path, d
     assert caught.value.remedy
 
 
+def test_a_parquet_column_whose_name_is_not_utf8_is_an_error_up_front(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "t.parquet", text=["a"], qqqq=["b"])
+    path.write_bytes(path.read_bytes().replace(b"qqqq", b"q\xffqq"))
+    with pytest.raises(InputError, match="not a whole Parquet file"):
+        documents(path)
+
+
 def test_a_damaged_row_group_is_named_when_it_is_met(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"text": [f"row {i}" for i in range(3000)]}), path, row_group_size=1000, compression="zstd")
