@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from .reading import Seen, read_all, write
+from .reading import Seen, read_all, read_blindly, write
 
 BATCH = 200
 PARENT_BYTES = 2**31  # for the process that reads tables and texts, and starts the workers
@@ -37,9 +37,10 @@ def main() -> int:
         return 0
     started = time.monotonic()
     total = Seen()
-    numbers_all = range(given.first, given.first + given.files)
-    for numbers in (numbers_all[start : start + BATCH] for start in range(0, given.files, BATCH)):
+    wanted = range(given.first, given.first + given.files)
+    for numbers in (wanted[start : start + BATCH] for start in range(0, given.files, BATCH)):
         seen = _batch(numbers, given.seed, given.workers, given.ocr)
+        seen.findings += seen.slow
         for name, what in seen.findings:
             print(f"{name}: {what}", flush=True)
         total.documents += seen.documents
@@ -59,7 +60,7 @@ def _batch(numbers: Sequence[int], seed: int, workers: int, ocr: bool) -> Seen:
         spawn, bounds = multiprocessing.get_context("spawn"), (resource.RLIMIT_DATA, (PARENT_BYTES, -1))
         with ProcessPoolExecutor(1, spawn, resource.setrlimit, bounds) as apart:
             try:
-                return apart.submit(read_all, Path(name), workers=workers, ocr=ocr).result()
+                return apart.submit(read_all if ocr else read_blindly, Path(name), workers=workers).result()
             except BrokenProcessPool:
                 return Seen(findings=[(f"{numbers[0]} to {numbers[-1]}", "the reading process itself died")])
 

@@ -41,12 +41,16 @@ _OWN: dict[str, Callable[[Path], object]] = {
 
 @dataclass(slots=True)
 class Seen:
-    """What became of a batch: documents, those with a text, refused files that a run needs, findings by file name."""
+    """What became of a batch: documents, those with a text, refused files that a run needs.
+
+    `findings` are what shouldn't have happened, by file name, and `slow` what took more than SLOW_S.
+    """
 
     documents: int = 0
     readable: int = 0
     refused: int = 0
     findings: list[tuple[str, str]] = field(default_factory=list)
+    slow: list[tuple[str, str]] = field(default_factory=list)
     slowest_s: float = 0.0
     peak_bytes: int = 0
 
@@ -60,15 +64,8 @@ def write(folder: Path, numbers: Iterable[int], seed: int) -> None:
         (folder / f"{number:06}{suffix}").write_bytes(data)
 
 
-def read_all(folder: Path, *, workers: int, ocr: bool) -> Seen:
-    """Read a folder of broken files; a table and what a user writes each on its own, as it may end a run by itself.
-
-    Without `ocr` pages are drawn and images opened, but nothing is recognised on them.
-    """
-    if not ocr:
-        (folder / ".blind").mkdir()
-        (folder / ".blind" / "rapidocr.py").write_text(BLIND)
-        sys.path.insert(0, str(folder / ".blind"))  # the workers' too
+def read_all(folder: Path, *, workers: int) -> Seen:
+    """Read a folder of broken files; a table and what a user writes each on its own, as it may end a run by itself."""
     seen = Seen()
     others: list[Path] = []
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
@@ -80,9 +77,21 @@ def read_all(folder: Path, *, workers: int, ocr: bool) -> Seen:
             others.append(path)
     if others:
         _refusable(others, seen, lambda: _read(others, seen, workers))
-    peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    seen.peak_bytes = max(peaks)
+    who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    seen.peak_bytes = max(resource.getrusage(one).ru_maxrss for one in who) * 1024
     return seen
+
+
+def read_blindly(folder: Path, *, workers: int) -> Seen:
+    """Read all with an OCR that finds nothing, here and in the workers: pages are drawn and images opened for it."""
+    stand_in = folder / ".blind"
+    stand_in.mkdir()
+    (stand_in / "rapidocr.py").write_text(BLIND)
+    sys.path.insert(0, str(stand_in))
+    try:
+        return read_all(folder, workers=workers)
+    finally:
+        sys.path.remove(str(stand_in))
 
 
 def _refusable(paths: Sequence[Path], seen: Seen, work: Callable[[], object]) -> None:
@@ -116,4 +125,4 @@ def _read(paths: Sequence[Path], seen: Seen, workers: int) -> None:
 def _timed(name: str, seen: Seen, seconds: float) -> None:
     seen.slowest_s = max(seen.slowest_s, seconds)
     if seconds > SLOW_S:
-        seen.findings.append((name, f"took {seconds:.0f} s"))
+        seen.slow.append((name, f"took {seconds:.0f} s"))
