@@ -95,14 +95,17 @@ def _excel(stream: BinaryIO) -> Texts:
         yield f"{sheet.title}\n{rows}" if rows else "", None
     book.close()
     if uncomputed:
-        yield "", f"{uncomputed} formulas have no stored result to read; save the file in Excel or LibreOffice"
+        yield (
+            "",
+            f"formulas without a stored result, so not read: {uncomputed}; save it in Excel or LibreOffice",
+        )
 
 
 def _uncomputed(stream: BinaryIO) -> int:
     """Count the formulas that were never computed: openpyxl shows their cells as empty."""
     with zipfile.ZipFile(stream) as archive:
         sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
-        return sum(len(_UNCOMPUTED.findall(archive.read(name))) for name in sheets)
+        return sum(1 for name in sheets for _ in _UNCOMPUTED.finditer(archive.read(name)))
 
 
 def _sheet_rows(sheet: Any) -> str:

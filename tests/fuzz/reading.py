@@ -70,13 +70,13 @@ def read_all(folder: Path, *, workers: int) -> Seen:
     others: list[Path] = []
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         if len(path.suffixes) == 2:
-            _refusable([path], seen, lambda path=path: _OWN[path.suffixes[0]](path))
+            _watched([path], seen, lambda path=path: _OWN[path.suffixes[0]](path))
         elif KINDS[path.suffix] in TABLES:
-            _refusable([path], seen, lambda path=path: _read([path], seen, workers))
+            _watched([path], seen, lambda path=path: _read([path], seen, workers))
         else:
             others.append(path)
     if others:
-        _refusable(others, seen, lambda: _read(others, seen, workers))
+        _watched(others, seen, lambda: _read(others, seen, workers))
     who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     seen.peak_bytes = max(resource.getrusage(one).ru_maxrss for one in who) * 1024
     return seen
@@ -94,16 +94,17 @@ def read_blindly(folder: Path, *, workers: int) -> Seen:
         sys.path.remove(str(stand_in))
 
 
-def _refusable(paths: Sequence[Path], seen: Seen, work: Callable[[], object]) -> None:
-    """Do the work, which may end with one of our own errors and no other."""
-    started = time.monotonic()
+def _watched(paths: Sequence[Path], seen: Seen, work: Callable[[], object]) -> None:
+    """Do the work. What is read alone may be refused by one of our own errors; documents never end a run."""
+    alone, started = len(paths) == 1, time.monotonic()
     try:
         work()
-    except SlmbatchError:
-        seen.refused += 1
-    except BaseException:  # a Rust library's panic is no Exception
-        seen.findings.append((paths[0].name, f"one of {len(paths)}\n{traceback.format_exc(limit=-SHOWN_CALLS)}"))
-    if len(paths) == 1:
+    except BaseException as error:  # a Rust library's panic is no Exception
+        if alone and isinstance(error, SlmbatchError):
+            seen.refused += 1
+        else:
+            seen.findings.append((paths[0].name, f"one of {len(paths)}\n{traceback.format_exc(limit=-SHOWN_CALLS)}"))
+    if alone:
         _timed(paths[0].name, seen, time.monotonic() - started)
 
 

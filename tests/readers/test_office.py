@@ -126,7 +126,7 @@ def test_sheets_are_pages_with_rows_on_lines_and_hidden_ones_are_named() -> None
         "",
         "sheet Rates is hidden",
         "Last\nfar away",
-        "1 formulas have no stored result to read; save the file in Excel or LibreOffice",
+        "formulas without a stored result, so not read: 1; save it in Excel or LibreOffice",
     ]
 
 
@@ -149,7 +149,7 @@ def test_only_formulas_that_were_never_computed_are_warned_of(cell: bytes, warne
     file = replaced(
         book_with("hello"), "xl/worksheets/sheet1.xml", lambda xml: xml.replace(b"</row>", cell + b"</row>")
     )
-    assert any("formulas have no stored result" in text for text in texts(read_office(file, "xlsx"))) == warned
+    assert any("formulas without a stored result" in text for text in texts(read_office(file, "xlsx"))) == warned
 
 
 def test_what_openpyxl_would_not_write_again_is_no_matter() -> None:
