@@ -152,7 +152,12 @@ class _Processes:
 
 
 def _begin(line: Connection) -> None:
-    """Prepare a worker: Ctrl-C is the parent's to handle, and no worker outlives it, even when it is killed."""
+    """Prepare a worker: Ctrl-C is the parent's to handle, and no worker outlives it, even when it is killed.
+
+    Libraries of linear algebra start a thread for each core when they are loaded, and take up to 140 MB for each: on
+    large machines that alone would be more than MEMORY_BYTES. Jobs run in several processes anyway.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
