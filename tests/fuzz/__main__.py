@@ -1,7 +1,8 @@
 """Break files at random and read them: python -m tests.fuzz --files 10000 --seed 1. Exits with 1 on a finding.
 
-Each batch of files is read by a process of its own, so that one that dies is a finding too. `--only NUMBER` with the
-same seed makes one file again and keeps it.
+Each batch of files is read by a process of its own, so that one that dies is a finding too. Files with findings are
+kept in the system's folder for temporary files: the same seed breaks files in the same ways, but whole ones have dates
+and random marks in them. `--only NUMBER` makes one file of a seed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -17,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from .reading import Seen, read_all, read_blindly, write
+from .reading import DIGITS, Seen, read_all, read_blindly, write
 
 BATCH = 200
 PARENT_BYTES = 2**31  # for the process that reads tables and texts, and starts the workers
@@ -40,7 +42,6 @@ def main() -> int:
     wanted = range(given.first, given.first + given.files)
     for numbers in (wanted[start : start + BATCH] for start in range(0, given.files, BATCH)):
         seen = _batch(numbers, given.seed, given.workers, given.ocr)
-        seen.findings += seen.slow
         for name, what in seen.findings:
             print(f"{name}: {what}", flush=True)
         total.documents += seen.documents
@@ -60,9 +61,20 @@ def _batch(numbers: Sequence[int], seed: int, workers: int, ocr: bool) -> Seen:
         spawn, bounds = multiprocessing.get_context("spawn"), (resource.RLIMIT_DATA, (PARENT_BYTES, -1))
         with ProcessPoolExecutor(1, spawn, resource.setrlimit, bounds) as apart:
             try:
-                return apart.submit(read_all if ocr else read_blindly, Path(name), workers=workers).result()
+                seen = apart.submit(read_all if ocr else read_blindly, Path(name), workers=workers).result()
             except BrokenProcessPool:
-                return Seen(findings=[(f"{numbers[0]} to {numbers[-1]}", "the reading process itself died")])
+                seen = Seen(findings=[("", f"the process that read {numbers[0]} to {numbers[-1]} died")])
+        seen.findings += seen.slow
+        for found, _ in seen.findings:
+            _keep(sorted(Path(name).glob(f"{found[:DIGITS]}*.*")), seed)
+        return seen
+
+
+def _keep(files: Sequence[Path], seed: int) -> None:
+    folder = Path(tempfile.gettempdir()) / f"slmbatch-fuzz-{seed}"
+    folder.mkdir(exist_ok=True)
+    for file in files:
+        shutil.copy(file, folder)
 
 
 def _told(seen: Seen) -> str:

@@ -23,6 +23,7 @@ from slmbatch.tasks.schema_files import load_schema
 from .mutate import broken
 from .whole import whole
 
+DIGITS = 6  # of a file's number, which is its name
 SHOWN_CALLS = 6  # of a traceback: one of endless nesting is long
 SLOW_S = 60.0  # for one file of at most a MiB
 BLIND = """
@@ -56,12 +57,12 @@ class Seen:
 
 
 def write(folder: Path, numbers: Iterable[int], seed: int) -> None:
-    """Write broken files, all kinds in turn; a file depends on `seed` and its number only."""
+    """Write broken files, all kinds in turn; how one is broken depends on `seed` and its number only."""
     kinds = list(whole())
     for number in numbers:
         suffix = kinds[number % len(kinds)]
         data = broken(random.Random(f"{seed} {number}"), whole()[suffix])
-        (folder / f"{number:06}{suffix}").write_bytes(data)
+        (folder / f"{number:0{DIGITS}}{suffix}").write_bytes(data)
 
 
 def read_all(folder: Path, *, workers: int) -> Seen:
