@@ -6,6 +6,7 @@ A file that can't be read is a Document with a problem; a table that can't be re
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 
@@ -23,6 +24,7 @@ from slmbatch.types import Document
 LOST = f"or took more than {SECONDS // 60} minutes or {MEMORY_BYTES // 2**30} GiB of memory"
 FAILED = "the reader failed on this file in a way that isn't foreseen"
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
+MOST_PICTURES = 16  # of one document, some 2 MB: thousands of documents may wait in memory
 _LARGE_HTML_BYTES = 2**16  # the parser's time grows with the square of the depth: here to 0.6 s, for 1 MiB to minutes
 
 
@@ -59,7 +61,7 @@ def read_file(source: Source, options: ReadOptions) -> list[Document]:
         if _is_empty(content):
             return [_document(source, Reading(problem="the file is empty"))]
         pieces = unpack(content, source.kind, options, archives=int(source.member is not None))
-        return [_document(source, piece.reading, piece) for piece in pieces]
+        return [_document(source, _kept(piece.reading, options), piece) for piece in pieces]
     except Unreadable as error:
         return [_document(source, Reading(problem=str(error)))]
     except OSError as error:
@@ -75,6 +77,14 @@ def _is_empty(content: Content) -> bool:
         return not content
     with content.open("rb") as stream:
         return not stream.read(1)
+
+
+def _kept(reading: Reading, options: ReadOptions) -> Reading:
+    """Drop the pictures of pages that nobody will look at: each is as large as a hundred pages of text."""
+    pictured = [page.number for page in reading.pages if page.picture is not None]
+    kept = pictured[:MOST_PICTURES] if options.pictures else []
+    pages = (page if page.number in kept else replace(page, picture=None) for page in reading.pages)
+    return replace(reading, pages=tuple(pages)) if kept != pictured else reading
 
 
 def _document(source: Source, reading: Reading, piece: Piece | None = None) -> Document:

@@ -76,7 +76,10 @@ def _default_workers() -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read. `text_column` and `id_column` concern tables; `workers` are processes for all but texts."""
+    """How to read. `text_column` and `id_column` concern tables; `workers` are processes for all but texts.
+
+    `pictures`: keep those of pages whose text the OCR is mostly unsure of.
+    """
 
     text_column: str | None = None
     id_column: str | None = None
@@ -84,6 +87,7 @@ class ReadOptions:
     limit: int | None = None
     workers: int = field(default_factory=_default_workers)
     attachments: Attachments = "inside"
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

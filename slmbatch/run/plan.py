@@ -19,7 +19,7 @@ from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import Task
 from slmbatch.run.calibration import NO_CURVES, Curves, load_curves, question_hash
 from slmbatch.run.checked import compile_rules
-from slmbatch.run.config import ConfigFile, TierTable
+from slmbatch.run.config import ABROAD, ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
 from slmbatch.run.promise import Promise
@@ -65,6 +65,11 @@ class TierPlan:
     def embedded(self) -> bool:
         """Whether it answers from e-invoices, and so only documents that carry one."""
         return self.spec.engine == EMBEDDED
+
+    @property
+    def sees(self) -> bool:
+        """Whether it's shown pages whose text the OCR is mostly unsure of."""
+        return self.spec.engine in ABROAD and bool(model_of(self.spec, self.settings).sees)
 
     @property
     def local(self) -> bool:
@@ -114,7 +119,7 @@ class Plan:
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
         promise = self.choices.promise
-        promised = {} if promise is None else {"target": f"{promise.target} {promise.delta} {promise.seed}"}
+        promised = {} if promise is None else promise.settings()
         return {
             "task": self.task.name,
             "labels or schema": question_hash(self.task),
@@ -178,7 +183,7 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
         task=task,
         choices=choices,
         found=find(choices.inputs),
-        reading=reading,
+        reading=replace(reading, pictures=any(tier.sees for tier in tiers)),
         tiers=(*_embedded(task, tiers), *tiers),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
