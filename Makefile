@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-out
 VLLM   ?= .venv-vllm
 
-.PHONY: help demo demo-classify demo-extract test test-vllm check bench bench-certificates clean
+.PHONY: help demo demo-classify demo-extract test test-vllm fuzz check bench bench-certificates clean
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -45,6 +45,9 @@ $(VLLM)/.installed: tests/vllm/requirements.txt
 test-vllm: $(VENV)/.installed $(VLLM)/.installed  ## set up the CPU build of vLLM (3.5 GB), and pass the tests with it
 	$(BIN)/slmbatch models pull
 	VLLM_PROGRAM=$(abspath $(VLLM))/bin/vllm $(BIN)/python -m pytest -m vllm tests/vllm
+
+fuzz: $(VENV)/.installed  ## read 10,000 files broken at random (SEED=1)
+	$(BIN)/python -m tests.fuzz --files 10000 --seed $(or $(SEED),1)
 
 check: $(VENV)/.installed  ## lint and types
 	$(BIN)/ruff check .

@@ -92,13 +92,15 @@ def unique_names(names: Sequence[str]) -> list[str]:
     """Number the names that are taken: `a.pdf`, `a~2.pdf`. The first of each name keeps it."""
     taken = set(names)
     seen: set[str] = set()
+    numbers: dict[str, int] = {}  # counting from 1 for each of 20,000 equal names would take minutes
     unique: list[str] = []
     for name in names:
-        chosen, number = name, 1
+        chosen, number = name, numbers.get(name, 1)
         while chosen in seen or (number > 1 and chosen in taken):
             number += 1
             path = PurePosixPath(name)
             chosen = str(path.with_name(f"{path.stem}~{number}{path.suffix}"))
+        numbers[name] = number
         seen.add(chosen)
         unique.append(chosen)
     return unique

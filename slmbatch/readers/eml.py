@@ -16,7 +16,15 @@ from slmbatch.readers.texts import decode
 
 # The parser accepts nearly any bytes and fails later, when a broken header, charset or structure is asked for. With
 # what, the documentation leaves open. LookupError stands for unknown charsets too, ValueError for all of Unicode.
-_MALFORMED = (LookupError, ValueError, TypeError, AttributeError, RecursionError, email.errors.MessageError)
+_MALFORMED = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    email.errors.MessageError,
+)
 
 
 def read_eml(content: Content) -> Mail:

@@ -14,6 +14,7 @@ from slmbatch.errors import InputError
 ID_NAMES = ("doc_id", "document_id", "row_id", "document")
 ANSWERS = ("label", "values")
 REMEDY = "Give a CSV or Parquet file with the columns id and label, or JSONL with id and values."
+BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)  # the last: nested without end
 Told: TypeAlias = tuple[str, Any, Any]  # where it stands, the id, the expected answer
 
 
@@ -25,7 +26,7 @@ def read_gold(path: Path) -> dict[str, Any]:
     """
     try:
         return _by_id(_lines(path) if path.suffix == ".jsonl" else _rows(path), path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+    except (*BROKEN, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: can't be read as expected answers: {error}", REMEDY) from error
 
 
@@ -52,7 +53,10 @@ def _lines(path: Path) -> Iterator[Told]:
 
 
 def _rows(path: Path) -> Iterator[Told]:
-    table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+    if path.suffix == ".parquet":
+        table = pl.read_parquet(path, use_pyarrow=True)  # polars' own reader panics on some damaged files
+    else:
+        table = pl.read_csv(path, infer_schema=False)
     columns = [table[_id_among(path, table.columns)].cast(pl.String), table["label"]]
     kept = table["status"] == "accepted" if "status" in table.columns else [True] * len(table)
     for number, (key, label, one) in enumerate(zip(*columns, kept, strict=True), 1):

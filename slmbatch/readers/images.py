@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from slmbatch.readers.ocr import INSTALL, Extent, has_ocr, read_picture
 from slmbatch.readers.pool import still_at_work
-from slmbatch.readers.sources import MAX_CHARS, Reading
+from slmbatch.readers.sources import MAX_CHARS, MAX_PAGES, Reading
 from slmbatch.types import Page
 
 if TYPE_CHECKING:
@@ -42,16 +42,18 @@ def read_image(content: Path | bytes) -> Reading:
     data = content.read_bytes() if isinstance(content, Path) else content
     pages: list[Page] = []
     room = MAX_CHARS
+    cut = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the limit of pixels here is ours, and what is damaged is in the note
         for number, picture in enumerate(pictures(data), 1):
             still_at_work()
             pages.append(Page(number, "", picture) if isinstance(picture, str) else _read(number, picture))
             room -= len(pages[-1].text)
-            if room < 0:
-                return Reading(tuple(pages), cut=True)
+            cut = room < 0 or number == MAX_PAGES
+            if cut:
+                break
     if any(page.text for page in pages):
-        return Reading(tuple(pages))
+        return Reading(tuple(pages), cut=cut)
     which = "the image" if len(pages) == 1 else f"all {len(pages)} pages"
     return Reading(tuple(pages), f"{which}: {pages[0].note}")
 
@@ -83,15 +85,22 @@ def _read(number: int, picture: Image) -> Page:
 
 
 def _upright(image: Image) -> Image:
-    """Turn a photo as its camera was held, on white ground where it's transparent, with colours of 8 bits."""
+    """Turn a photo as its camera was held, on white ground where it's transparent, with colours of 8 bits.
+
+    With MAX_PIXELS each copy is 400 MB, and a worker may take 2 GiB: so some steps are done in place.
+    """
     import numpy as np
     from PIL import Image, ImageOps
 
     turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith(("I", "F")):
-        deep = np.asarray(turned, dtype=np.float32)  # of 16 bits or more, and seldom all of them used
+        deep = np.array(turned, dtype=np.float32)  # of 16 bits or more, and seldom all of them used
         low, high = deep.min(), deep.max()
-        turned = Image.fromarray(((deep - low) * (255 / ((high - low) or 1))).astype(np.uint8))
+        deep -= low
+        deep *= 255 / ((high - low) or 1)
+        turned = Image.fromarray(deep.astype(np.uint8))
     if turned.has_transparency_data:
-        turned = Image.alpha_composite(Image.new("RGBA", turned.size, "white"), turned.convert("RGBA"))
+        pane = turned.convert("RGBA")
+        turned = Image.new("RGB", pane.size, "white")
+        turned.paste(pane, mask=pane)
     return turned.convert("RGB")

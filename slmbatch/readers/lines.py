@@ -16,6 +16,7 @@ from slmbatch.readers.texts import marked
 from slmbatch.types import Document
 
 _MAX_FIELD_CHARS = 2**26  # a longer field is taken for a quote that is never closed
+_MAX_LINE_CHARS = 2 * _MAX_FIELD_CHARS  # of a longer line only the beginning is read, which is no whole row
 _SAMPLE_ROWS = 100  # objects whose keys are taken for the columns of a JSON Lines file
 
 
@@ -103,8 +104,9 @@ def _opened(source: Source, options: ReadOptions) -> Iterator[TextIO]:
 def _csv_rows(source: Source, stream: TextIO) -> Iterator[tuple[int, list[str] | str]]:
     """Yield the first line's number of each row, and its fields or why there are none."""
     csv.field_size_limit(_MAX_FIELD_CHARS)  # the module has no other way; its default refuses long documents
-    first = stream.readline()
-    rows = csv.reader(chain((first,), stream), delimiter=_delimiter(source, first), strict=True)
+    lines = _lines(stream)
+    first = next(lines, "")
+    rows = csv.reader(chain((first,), lines), delimiter=_delimiter(source, first), strict=True)
     while True:
         number = rows.line_num + 1
         try:
@@ -115,6 +117,15 @@ def _csv_rows(source: Source, stream: TextIO) -> Iterator[tuple[int, list[str] |
             more = rows.line_num - number
             fields = f"not valid CSV ({error})" + (f"; the {more} lines after it went with it" if more else "")
         yield number, fields
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    """Yield the lines, cut at _MAX_LINE_CHARS, so that a file without line ends doesn't fill memory."""
+    while line := stream.readline(_MAX_LINE_CHARS):
+        rest = line
+        while len(rest) == _MAX_LINE_CHARS and not rest.endswith(("\n", "\r")):
+            rest = stream.readline(_MAX_LINE_CHARS)
+        yield line
 
 
 def _delimiter(source: Source, header: str) -> str:
@@ -136,12 +147,12 @@ def _json_rows(stream: TextIO) -> Iterator[tuple[int, Mapping[str, object] | str
     """Yield each line's number and its object, or why there is none; empty lines are no rows."""
     import msgspec
 
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(_lines(stream), 1):
         if line.isspace():
             continue
         try:
             found = msgspec.json.decode(line)
-        except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
             yield number, f"not valid JSON ({error})"
         else:
             yield number, found if isinstance(found, dict) else "not a JSON object"

@@ -82,6 +82,8 @@ def read_picture(number: int, pixels: Pixels, extent: Extent) -> Page:
     try:
         lines, turns = _upright(pixels)
         rows = list(_rows(lines))
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001  four libraries without a common error; a page's failure is its note
         return Page(number, "", f"OCR failed on it ({type(error).__name__}: {error})")
     if not rows:

@@ -6,6 +6,7 @@ The old binary formats and encrypted files are told from these and refused; pict
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zipfile
@@ -25,6 +26,13 @@ MAX_TREE_BYTES = 64 * 2**20
 MAX_SHEET_BYTES = 256 * 2**20
 """Unpacked XML of sheets, of which only as much is read as there is room for text."""
 
+_UNCOMPUTED = re.compile(
+    rb"<(?:\w+:)?c(?![^<>]*\bt=.str)[^<>]*>\s*<(?:\w+:)?f\b(?:[^<>]*/>|[^<>]*>[^<]*</(?:\w+:)?f>)"
+    rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+"""A cell with a formula and no value; of the type `str` an empty value is what the formula gave."""
+
+_MAX_ROWS = 2**20  # of a sheet; a file that names row 10**12 would have that many empty ones before it
 _OLE = b"\xd0\xcf\x11\xe0"  # what the old formats start with, and what encrypted files are wrapped in
 _NAMES = {"docx": "Word", "xlsx": "Excel", "pptx": "PowerPoint"}
 
@@ -76,6 +84,7 @@ def _excel(stream: BinaryIO) -> Texts:
     """Yield a page for each sheet that is shown: its name, then its rows."""
     import openpyxl
 
+    uncomputed = _uncomputed(stream)
     book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
     for sheet in book.worksheets:
         if sheet.sheet_state != "visible":
@@ -85,6 +94,18 @@ def _excel(stream: BinaryIO) -> Texts:
         rows = _sheet_rows(sheet)
         yield f"{sheet.title}\n{rows}" if rows else "", None
     book.close()
+    if uncomputed:
+        yield (
+            "",
+            f"formulas without a stored result, so not read: {uncomputed}; save it in Excel or LibreOffice",
+        )
+
+
+def _uncomputed(stream: BinaryIO) -> int:
+    """Count the formulas that were never computed: openpyxl shows their cells as empty."""
+    with zipfile.ZipFile(stream) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
+        return sum(1 for name in sheets for _ in _UNCOMPUTED.finditer(archive.read(name)))
 
 
 def _sheet_rows(sheet: Any) -> str:
@@ -93,7 +114,7 @@ def _sheet_rows(sheet: Any) -> str:
 
     lines: list[str] = []
     length = 0
-    for row in sheet.iter_rows():
+    for row in sheet.iter_rows(max_row=_MAX_ROWS):
         line = row_text(shown(cell.value, cell.number_format) if cell.value is not None else "" for cell in row)
         if line:
             lines.append(line)

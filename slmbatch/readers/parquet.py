@@ -72,7 +72,7 @@ def _opened(source: Source) -> pq.ParquetFile:
 
     try:
         return pq.ParquetFile(source.path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # the last: a column's name that isn't UTF-8
         raise InputError(
             f"{source.path}: not a whole Parquet file ({_first_line(error)})",
             "write or copy the file again, or leave it out of the input",

@@ -22,7 +22,7 @@ from slmbatch.einvoice.tree import MAX_XML_BYTES
 from slmbatch.readers.layout import cleaned, laid_out
 from slmbatch.readers.ocr import INSTALL, SIDE, Extent, has_ocr, read_picture
 from slmbatch.readers.pool import still_at_work
-from slmbatch.readers.sources import MAX_CHARS, Reading
+from slmbatch.readers.sources import MAX_CHARS, MAX_PAGES, Reading
 from slmbatch.readers.xml import with_xml
 from slmbatch.types import Page
 
@@ -149,11 +149,14 @@ def _pages(document: pypdfium2.PdfDocument) -> Iterator[Page]:
 
 
 def _gather(pages: Iterator[Page]) -> Reading:
-    """Collect pages up to MAX_CHARS, and tell a PDF of scans only."""
+    """Collect pages up to MAX_CHARS or MAX_PAGES, and tell a PDF of scans only."""
     gathered: list[Page] = []
     room = MAX_CHARS
     cut = False
     for page in pages:
+        if len(gathered) == MAX_PAGES:
+            cut = True
+            break
         gathered.append(replace(page, text=page.text[:room]))
         cut = len(page.text) > room or room == 0
         room -= len(gathered[-1].text)

@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from slmbatch.errors import SlmbatchError
@@ -28,23 +30,37 @@ Done = TypeVar("Done")
 AHEAD_PER_WORKER = 4
 """Jobs in flight for each worker, so that one slow document at the front doesn't leave the others idle."""
 
+SECONDS = 600
+"""What one job may take, or a part of it that says it is still at work."""
+
+MEMORY_BYTES = 2 * 2**30
+"""What one job may take beside what its process has: the largest image takes 1.9 of it, OCR's models 0.4."""
+
 _begin_anew: ContextVar[Callable[[], None]] = ContextVar("begin_anew", default=lambda: None)
 GRACE_S = 2.0  # a worker killed while it sends its result would block the executor, so none is killed at once
 
 
 class Pool(Generic[Job, Done]):
-    """Runs `work` in processes, and makes `lost(job)` of a job that killed its process or took longer than `seconds`.
+    """Runs `work` in processes, and makes `lost(job)` of a job that killed its process or took more than it may.
 
-    `work` must be importable by name, since processes are spawned: PDFium doesn't survive a fork.
+    That is `seconds`, and `memory` in bytes, which only Linux holds a process to. `work` must be importable by name,
+    since processes are spawned: PDFium doesn't survive a fork.
     """
 
     def __init__(
-        self, work: Callable[[Job], Done], lost: Callable[[Job], Done], *, workers: int, seconds: float = 600
+        self,
+        work: Callable[[Job], Done],
+        lost: Callable[[Job], Done],
+        *,
+        workers: int,
+        seconds: float = SECONDS,
+        memory: int = MEMORY_BYTES,
     ) -> None:
         self._work = work
         self._lost = lost
         self._workers = max(1, workers)
         self._seconds = seconds
+        self._memory = memory
         self._processes: _Processes | None = None
 
     def map(
@@ -78,7 +94,7 @@ class Pool(Generic[Job, Done]):
         if self._processes is None:
             self._processes = _Processes(self._workers)
         try:
-            return self._processes.executor.submit(_watched, self._work, job, self._seconds)
+            return self._processes.executor.submit(_watched, self._work, job, self._seconds, self._memory)
         except BrokenProcessPool as error:
             broken: Future[Done] = Future()
             broken.set_exception(error)
@@ -136,7 +152,12 @@ class _Processes:
 
 
 def _begin(line: Connection) -> None:
-    """Prepare a worker: Ctrl-C is the parent's to handle, and no worker outlives it, even when it is killed."""
+    """Prepare a worker: Ctrl-C is the parent's to handle, and no worker outlives it, even when it is killed.
+
+    Libraries of linear algebra start a thread for each core when they are loaded, and take up to 140 MB for each: on
+    large machines that alone would be more than MEMORY_BYTES. Jobs run in several processes anyway.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
@@ -151,8 +172,11 @@ def still_at_work() -> None:
     _begin_anew.get()()
 
 
-def _watched(work: Callable[[Job], Done], job: Job, seconds: float) -> Done:
-    """Do a job in a worker that exits when it takes too long: nothing else stops a loop in a C library."""
+def _watched(work: Callable[[Job], Done], job: Job, seconds: float, memory: int) -> Done:
+    """Do a job in a worker that exits when it takes too much: nothing else stops a loop in a C library.
+
+    Where memory is short, any library may be left half loaded: the next job gets a new process.
+    """
     with open(os.devnull, "w") as nowhere:
 
         def begin() -> None:
@@ -161,7 +185,29 @@ def _watched(work: Callable[[Job], Done], job: Job, seconds: float) -> Done:
         begin()
         token = _begin_anew.set(begin)
         try:
-            return work(job)
+            with _bounded(memory):
+                return work(job)
+        except MemoryError:
+            os._exit(1)
         finally:
             _begin_anew.reset(token)
             faulthandler.cancel_dump_traceback_later()
+
+
+@contextmanager
+def _bounded(memory: int) -> Iterator[None]:
+    """Let this process take so many bytes more than it has, where that can be told and held: on Linux."""
+    try:
+        import resource
+
+        used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    except (ImportError, OSError):
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    limits = [limit for limit in (used + memory, *before) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)

@@ -14,16 +14,18 @@ from slmbatch.readers.archive import read_member
 from slmbatch.readers.columns import BATCH_ROWS, Table
 from slmbatch.readers.lines import open_csv, open_jsonl, read_csv, read_jsonl
 from slmbatch.readers.parquet import open_parquet, parquet_rows, read_parquet
-from slmbatch.readers.pool import Pool
+from slmbatch.readers.pool import MEMORY_BYTES, SECONDS, Pool
 from slmbatch.readers.sources import MAILS, TABLES, Content, Found, Reading, ReadOptions, Source, Unreadable
 from slmbatch.readers.texts import check_encoding
 from slmbatch.readers.unpack import Piece, unpack
 from slmbatch.readers.xml import with_xml_beside
 from slmbatch.types import Document
 
+LOST = f"or took more than {SECONDS // 60} minutes or {MEMORY_BYTES // 2**30} GiB of memory"
+FAILED = "the reader failed on this file in a way that isn't foreseen"
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
 MOST_PICTURES = 16  # of one document, some 2 MB: thousands of documents may wait in memory
-_LARGE_HTML_BYTES = 2**20  # the parser's time grows with the square of the depth; what may take long goes to a worker
+_LARGE_HTML_BYTES = 2**16  # the parser's time grows with the square of the depth: here to 0.6 s, for 1 MiB to minutes
 
 
 def read(found: Found, options: ReadOptions) -> Generator[list[Document], None, None]:
@@ -64,6 +66,10 @@ def read_file(source: Source, options: ReadOptions) -> list[Document]:
         return [_document(source, Reading(problem=str(error)))]
     except OSError as error:
         return [_document(source, Reading(problem=f"the file can't be read: {error.strerror or error}"))]
+    except MemoryError:
+        raise  # the pool gives the next file a new process
+    except Exception as error:  # noqa: BLE001  the libraries' errors are no closed set, and a file costs only itself
+        return [_document(source, Reading(problem=f"{FAILED} ({type(error).__name__}: {error})"))]
 
 
 def _is_empty(content: Content) -> bool:
@@ -95,7 +101,7 @@ def _below(source: Source, name: str) -> str:
 
 
 def _batches(found: Found, options: ReadOptions, tables: dict[Source, Table]) -> Generator[list[Document], None, None]:
-    pool = Pool(partial(read_file, options=options), _crashed, workers=options.workers)
+    pool = Pool(partial(read_file, options=options), lost, workers=options.workers)
     try:
         for is_table, group in groupby(found.sources, key=tables.__contains__):
             if is_table:
@@ -160,6 +166,7 @@ def _is_cheap(source: Source) -> bool:
         return True
 
 
-def _crashed(source: Source) -> list[Document]:
+def lost(source: Source) -> list[Document]:
+    """Make the document of a file whose worker died or took more than it may."""
     kind = "PDF" if source.kind == "pdf" else source.kind
-    return [_document(source, Reading(problem=f"reading this file crashed the {kind} reader, or took too long"))]
+    return [_document(source, Reading(problem=f"reading this file crashed the {kind} reader, {LOST}"))]

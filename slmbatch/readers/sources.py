@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -21,6 +22,10 @@ Attachments: TypeAlias = Literal["inside", "apart"]
 
 MAX_CHARS = 2_000_000
 """Characters kept of one document: far beyond any small model's context, and small enough to hold many in memory."""
+
+MAX_PAGES = 10_000
+"""Pages kept of one document: five times a long one. A PDF of 300 bytes can say that it has a million, and each page
+that can't be read is a note in its row."""
 
 MAX_WORKERS = 8  # above this the parent, which receives every text, is what one waits for
 
@@ -123,17 +128,20 @@ class Unreadable(Exception):
 
 
 def gather(texts: Iterator[tuple[str, str | None]], nothing: str) -> Reading:
-    """Make pages of texts, each with a note where it has none, up to MAX_CHARS; `nothing` is the problem if all are."""
+    """Make pages of texts, each with a note where it has none; `nothing` is the problem if all are without.
+
+    What is beyond MAX_CHARS or MAX_PAGES is left out.
+    """
     pages: list[Page] = []
     room = MAX_CHARS
-    for number, (text, note) in enumerate(texts, 1):
-        pages.append(Page(number, text[:room], note))
-        if len(text) > room:
-            return Reading(tuple(pages), cut=True)
+    for text, note in islice(texts, MAX_PAGES):
+        pages.append(Page(len(pages) + 1, text[:room], note))
         room -= len(text)
+        if room < 0:
+            break
     if not any(page.text for page in pages):
         return Reading(tuple(pages), nothing)
-    return Reading(tuple(pages))
+    return Reading(tuple(pages), cut=room < 0 or len(pages) == MAX_PAGES)
 
 
 def clip(text: str) -> Reading:

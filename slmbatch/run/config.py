@@ -121,7 +121,7 @@ def load_config(path: Path | None) -> ConfigFile:
         return ConfigFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({error.strerror}).", "Check the path given to --config.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}", "Correct the file.") from error
     except ValidationError as error:
         raise _explained(path, error) from error

@@ -84,10 +84,10 @@ def _from_file(path: Path) -> LabelSet:
         parsed = _LabelFile.model_validate(content)
     except OSError as error:
         raise TaskError(f"{path}: can't be read ({error.strerror}).", "Check the path given to --labels.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TaskError(f"{path}: not valid YAML: {error}", "Correct the file.") from error
     except ValidationError as error:
         raise TaskError(f"{path}: {_first_problem(error)}", _nearest_key(error)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date as 2026-13-01; nested without end
+        raise TaskError(f"{path}: not valid YAML: {error}", "Correct the file.") from error
     labels = [
         Label(entry)
         if isinstance(entry, str)

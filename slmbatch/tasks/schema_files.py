@@ -30,7 +30,7 @@ def load_schema(spec: str) -> Schema:
         content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
     except OSError as error:
         raise TaskError(f"{path}: can't be read ({error.strerror}).", "Check the path given to --schema.") from error
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise TaskError(f"{path}: not valid JSON or YAML: {error}", "Correct the file.") from error
     if not isinstance(content, dict):
         raise TaskError(f"{path}: not a schema: it holds no object.", "Start with {type: object, properties: …}.")

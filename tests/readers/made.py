@@ -33,11 +33,16 @@ def placed_pdf(pages: Sequence[Sequence[tuple[float, float, str]]]) -> bytes:
         objects.append(f"<< /Type /Page /Parent 2 0 R {page} >>")
         drawing = "\n".join(f"BT /F1 12 Tf {left} {up} Td ({text}) Tj ET" for left, up, text in texts)
         objects.append(f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream")
+    return objects_pdf([body.encode("latin-1") for body in objects])
+
+
+def objects_pdf(objects: Sequence[bytes]) -> bytes:
+    """Write a PDF of these objects, of which the first is the catalogue."""
     out = bytearray(b"%PDF-1.4\n")
     offsets = []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
-        out += f"{number} 0 obj\n{body}\nendobj\n".encode("latin-1")
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
     table = len(out)
     out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
     out += b"".join(f"{offset:010d} 00000 n \n".encode() for offset in offsets)

@@ -91,6 +91,10 @@ def test_any_names_become_unique_and_stay_inside(names: list[str]) -> None:
     assert not any(part in {"", ".", ".."} for name in made for part in name.split("/"))
 
 
+def test_thousands_of_files_of_one_name_are_numbered_at_once() -> None:
+    assert unique_names(["a.txt"] * 20_000)[-1] == "a~20000.txt"
+
+
 def test_names_without_a_declared_encoding_are_utf_8_or_dos(tmp_path: Path) -> None:
     data = zipped({"gr__n.txt": b"x", "gr_.txt": b"y"})
     data = data.replace(b"gr__n.txt", "grün.txt".encode()).replace(b"gr_.txt", "grü.txt".encode("cp437"))

@@ -104,6 +104,7 @@ def test_broken_charsets_do_not_crash(tmp_path: Path, charset: str) -> None:
         b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n!!!!",
         b"Content-Type: a/b/c; name*0*=x''%ff; charset*=y\n\nbody",
         b"\xff\xfe\x00\x01",
+        b"Date: Mon, 02 Mar 2026 09:4294967296:00 +0000\n\nbody",
         b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(2000)) + b"\nend",
     ],
 )

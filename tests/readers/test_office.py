@@ -126,13 +126,42 @@ def test_sheets_are_pages_with_rows_on_lines_and_hidden_ones_are_named() -> None
         "",
         "sheet Rates is hidden",
         "Last\nfar away",
+        "formulas without a stored result, so not read: 1; save it in Excel or LibreOffice",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "warned"),
+    [
+        (b"<c><f>B1*2</f></c>", True),
+        (b'<c s="1"><f t="shared" si="0"/><v/></c>', True),
+        (
+            b'<x:c xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><x:f>1</x:f><x:v></x:v></x:c>',
+            True,
+        ),
+        (b"<c><f>B1*2</f><v>4</v></c>", False),
+        (b'<c t="str"><f>IF(B1,1,"")</f><v></v></c>', False),
+        (b'<c t="e"><f>1/0</f><v>#DIV/0!</v></c>', False),
+        (b"<c/><c><v>2</v></c>", False),
+    ],
+)
+def test_only_formulas_that_were_never_computed_are_warned_of(cell: bytes, warned: bool) -> None:
+    file = replaced(
+        book_with("hello"), "xl/worksheets/sheet1.xml", lambda xml: xml.replace(b"</row>", cell + b"</row>")
+    )
+    assert any("formulas without a stored result" in text for text in texts(read_office(file, "xlsx"))) == warned
 
 
 def test_what_openpyxl_would_not_write_again_is_no_matter() -> None:
     extension = b'<extLst><ext uri="{CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF}"/></extLst></worksheet>'
     file = book_with("hello")
     file = replaced(file, "xl/worksheets/sheet1.xml", lambda xml: xml.replace(b"</worksheet>", extension))
+    assert texts(read_office(file, "xlsx")) == ["Sheet1\nhello"]
+
+
+def test_a_row_with_a_number_beyond_any_sheet_ends_it() -> None:
+    beyond = b'<row r="999999999999"><c><v>1</v></c></row></sheetData>'
+    file = replaced(book_with("hello"), "xl/worksheets/sheet1.xml", lambda xml: xml.replace(b"</sheetData>", beyond))
     assert texts(read_office(file, "xlsx")) == ["Sheet1\nhello"]
 
 

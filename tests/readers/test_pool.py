@@ -15,7 +15,10 @@ from .made import text_pdf
 
 
 def work(job: int) -> str:
-    """Do what the job says: crash at 7, loop at 8, go on for long at 6, else tell the number."""
+    """Do what the job says: crash at 7, loop at 8, go on for long at 6, fill memory at 5, load numpy at 4.
+
+    Else tell the number, at 9 that of the process.
+    """
     if job == 7:
         os._exit(139)
     while job == 8:
@@ -23,6 +26,13 @@ def work(job: int) -> str:
     for _ in range(4 * (job == 6)):
         time.sleep(0.2)
         still_at_work()
+    if job == 5:
+        return str(len(bytearray(2**30)))
+    if job == 4:
+        threads = len(os.listdir("/proc/self/task"))
+        import numpy  # noqa: F401
+
+        return "no more threads" if len(os.listdir("/proc/self/task")) == threads else "more threads"
     if job == 9:
         return str(os.getpid())
     return str(job)
@@ -38,9 +48,9 @@ def never(job: int) -> bool:
 
 def test_a_crashing_worker_costs_only_its_own_job() -> None:
     pool = Pool(work, lost, workers=2)
-    done = list(pool.map([1, 2, 7, 3, 4, 7, *range(10, 30)], here=never))
+    done = list(pool.map([1, 2, 7, 3, 7, *range(10, 30)], here=never))
     pool.close()
-    assert done == ["1", "2", "lost 7", "3", "4", "lost 7", *map(str, range(10, 30))]
+    assert done == ["1", "2", "lost 7", "3", "lost 7", *map(str, range(10, 30))]
 
 
 def test_a_job_that_loops_is_lost_after_its_time() -> None:
@@ -52,6 +62,22 @@ def test_a_job_that_loops_is_lost_after_its_time() -> None:
 def test_a_job_that_gets_on_may_take_longer() -> None:
     pool = Pool(work, lost, workers=1, seconds=0.5)
     assert list(pool.map([6, 8], here=never)) == ["6", "lost 8"]
+    pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to a limit of memory")
+def test_a_job_that_fills_memory_is_lost_and_its_process_replaced() -> None:
+    pool = Pool(work, lost, workers=1, memory=2**28)
+    before, full, after = pool.map([9, 5, 9], here=never)
+    pool.close()
+    assert full == "lost 5"
+    assert before != after
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted as Linux tells them")
+def test_memory_of_a_worker_does_not_grow_with_the_cores() -> None:
+    pool = Pool(work, lost, workers=1)
+    assert list(pool.map([4], here=never)) == ["no more threads"]
     pool.close()
 
 

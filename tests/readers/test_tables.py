@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slmbatch.errors import InputError
-from slmbatch.readers import ReadOptions, count_rows, find, read
+from slmbatch.readers import ReadOptions, count_rows, find, lines, read
 from slmbatch.types import Document
 
 from .made import write
@@ -92,6 +92,13 @@ def test_what_is_not_a_whole_parquet_file_is_an_error_up_front(tmp_path: Path, d
     with pytest.raises(InputError, match=r"t\.parquet: not a whole Parquet file") as caught:
         read(find([str(tmp_path)]), ReadOptions())
     assert caught.value.remedy
+
+
+def test_a_parquet_column_whose_name_is_not_utf8_is_an_error_up_front(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "t.parquet", text=["a"], qqqq=["b"])
+    path.write_bytes(path.read_bytes().replace(b"qqqq", b"q\xffqq"))
+    with pytest.raises(InputError, match="not a whole Parquet file"):
+        documents(path)
 
 
 def test_a_damaged_row_group_is_named_when_it_is_met(tmp_path: Path) -> None:
@@ -209,6 +216,31 @@ def test_jsonl_lines_that_are_broken_cost_only_themselves(tmp_path: Path) -> Non
     assert found[4].text == '{"k":[1]}'
     assert found[5].problem == "the text is empty"
     assert problems[6].startswith("line 8: not valid JSON")
+
+
+def test_jsonl_nested_without_end_costs_only_its_row(tmp_path: Path) -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    write(tmp_path, t_jsonl=b'{"text": "a"}\n{"text": ' + deep + b'}\n{"text": "b"}\n')
+    before, nested, after = documents(tmp_path)
+    assert (before.text, after.text) == ("a", "b")
+    assert "not valid JSON" in (nested.problem or "")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"t_csv": b"text\na\n" + b"x" * 100 + b"\nb\n"},
+        {"t_jsonl": b'{"text": "a"}\n{"text": "' + b"x" * 100 + b'"}\n{"text": "b"}\n'},
+    ],
+)
+def test_a_line_without_end_costs_only_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: dict[str, bytes]
+) -> None:
+    monkeypatch.setattr(lines, "_MAX_FIELD_CHARS", 20)
+    monkeypatch.setattr(lines, "_MAX_LINE_CHARS", 40)
+    before, endless, after = documents(write(tmp_path, **table))
+    assert (before.text, after.text) == ("a", "b")
+    assert "line" in (endless.problem or "")
 
 
 def test_jsonl_columns_are_the_keys_of_the_first_objects(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_flags_win_over_the_file_and_keep_a_named_tiers_table(tmp_path: Path) ->
         ('[tier."opnai:m"]', "unknown engine 'opnai'", "Did you mean openai:m?"),
         ("threshold = 2", "threshold", "Correct the value."),
         ("threshold = ", "not valid TOML", "Correct the file."),
+        pytest.param("threshold = " + "[" * 20_000, "not valid TOML", "Correct the file.", id="nested without end"),
         ('[tier."openai:m"]\nprice = {input = -1, output = 1}', "price.input", "Correct the value."),
     ],
 )

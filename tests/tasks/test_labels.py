@@ -63,6 +63,8 @@ def test_other_adds_none_of_these(tmp_path: Path) -> None:
         ("- a\n- b", "must be an object"),
         ("labels: [a, yes, no]", "labels.1: True is not a text"),
         ("labels: [", "not valid YAML"),
+        ("labels: [a, b, 2026-13-01]", "not valid YAML"),
+        pytest.param("labels: " + "[" * 20_000, "not valid YAML", id="nested without end"),
         (f"labels: [{', '.join(f'l{n}' for n in range(201))}]", "201 labels"),
     ],
 )

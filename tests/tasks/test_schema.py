@@ -116,6 +116,14 @@ def test_a_pydantic_model_is_a_schema(tmp_path: Path) -> None:
         load_schema(f"{path}:Nothing")
 
 
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_a_file_nested_without_end_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"deep.schema.{suffix}"
+    path.write_text('{"a":' + "[" * 100_000)
+    with pytest.raises(TaskError, match="not valid JSON or YAML"):
+        load_schema(str(path))
+
+
 def test_yaml_and_json_give_the_same_schema(tmp_path: Path) -> None:
     source = {"type": "object", "properties": {"a": {"type": "string", "format": "date"}}, "required": ["a"]}
     (tmp_path / "s.json").write_text(json.dumps(source))
