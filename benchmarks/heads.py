@@ -26,12 +26,14 @@ from slmbatch.engines.models import embeddings_folder
 from slmbatch.heads.text.embeddings import Embedder
 from slmbatch.heads.text.fitting import fit_classifier
 from slmbatch.heads.text.logistic import softmax
-from slmbatch.heads.text.quality import quality
+from slmbatch.heads.text.quality import calibration_error, quality
 from slmbatch.heads.text.text_head import NamesHead
 from slmbatch.tasks.labels import Label, LabelSet
 from slmbatch.types import Document, Page
 
 TESTED = 1_000  # rows of a fold that are answered
+SEED = 20261123
+DRAWS = 200  # of right answers, if the probabilities were true
 
 
 class Remembering(Embedder):
@@ -71,17 +73,44 @@ def sampled(rows: np.ndarray, labels: Sequence[str], examples: str) -> list[int]
     return chosen
 
 
-def scores(names: Sequence[str], told: np.ndarray, wanted: Sequence[str]) -> tuple[float, float, float]:
-    places = {name: place for place, name in enumerate(names)}
-    measured = quality(names, told, np.array([places.get(label, len(names)) for label in wanted]))
-    return measured.accuracy, measured.macro_f1, measured.calibration_error
+class Pooled:
+    """The answers of all folds to rows that they hadn't seen, by one list of labels."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._places = {label: place for place, label in enumerate(sorted(set(labels)))}
+        self._told: list[np.ndarray] = []
+        self._right: list[int] = []
+
+    def add(self, names: Sequence[str], told: np.ndarray, right: Sequence[str]) -> None:
+        """Take one fold's probabilities (rows, names) and the right labels."""
+        table = np.zeros((len(told), len(self._places)))
+        table[:, [self._places[name] for name in names]] = told
+        self._told.append(table)
+        self._right += [self._places[one] for one in right]
+
+    def __str__(self) -> str:
+        """Accuracy, macro-F1 and calibration error of all folds' rows together, and what chance alone makes of it.
+
+        The last is the calibration error that these probabilities would show if they were true, on so few rows.
+        """
+        told = np.concatenate(self._told)
+        measured = quality(list(self._places), told, np.array(self._right))
+        drawn = np.random.default_rng(SEED).random((DRAWS, len(told))) < told.max(axis=1)
+        chance = float(np.mean([calibration_error(told.max(axis=1), one) for one in drawn]))
+        return f"{measured.accuracy:.3f} {measured.macro_f1:.3f} {measured.calibration_error:.3f} (chance {chance:.3f})"
+
+    def better(self, other: Pooled) -> str:
+        """Tell by how much more rows are right than with another head, with the interval of 19 in 20."""
+        ours, theirs = (np.concatenate(one._told).argmax(axis=1) == self._right for one in (self, other))
+        gain = ours.astype(float) - theirs
+        return f"{gain.mean():+.3f} +-{1.96 * gain.std() / len(gain) ** 0.5:.3f}"
 
 
 def compare(path: Path, examples: str, embedder: Embedder, *, folds: int, with_peer: bool) -> None:
     table = pl.read_parquet(path).select("text", "label").drop_nulls()
     texts, labels = table["text"].to_list(), table["label"].to_list()
-    ours, theirs, cpu = [], [], []
-    random = np.random.default_rng(20261123)
+    ours, theirs, cpu = Pooled(labels), Pooled(labels), []
+    random = np.random.default_rng(SEED)
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=1).split(texts, labels):
         chosen = sampled(random.permutation(train), labels, examples)
         tested = random.permutation(test)[:TESTED]
@@ -91,13 +120,12 @@ def compare(path: Path, examples: str, embedder: Embedder, *, folds: int, with_p
         started = time.process_time()
         classifier, _ = fit_classifier(rows, wanted, embedder)
         cpu.append(time.process_time() - started)
-        ours.append(scores(classifier.labels, classifier.probabilities(asked, embedder), right))
+        ours.add(classifier.labels, classifier.probabilities(asked, embedder), right)
         if with_peer:
-            theirs.append(scores(classifier.labels, peer(rows, wanted, asked, embedder), right))
-    line = f"{path.parent.name:26} {examples:>4}  head " + " ".join(f"{one:.3f}" for one in np.mean(ours, axis=0))
-    line += f"  fit {np.mean(cpu):5.1f} CPU s without embeddings"
-    if theirs:
-        line += "  peer " + " ".join(f"{one:.3f}" for one in np.mean(theirs, axis=0))
+            theirs.add(classifier.labels, peer(rows, wanted, asked, embedder), right)
+    line = f"{path.parent.name:26} {examples:>4}  head {ours}  fit {np.mean(cpu):5.1f} CPU s without embeddings"
+    if with_peer:
+        line += f"  peer {theirs}  head is better by {ours.better(theirs)}"
     print(line, flush=True)
 
 

@@ -61,7 +61,7 @@ def measure(names: Sequence[str], told: npt.NDArray[np.bool_], right: npt.NDArra
         rows=len(right),
         accuracy=float(whole.mean()),
         macro_f1=float(np.mean([one.f1 for one in by_label])) if by_label else 0.0,
-        calibration_error=_calibration_error(sure, whole),
+        calibration_error=calibration_error(sure, whole),
         by_label=by_label,
     )
 
@@ -75,7 +75,8 @@ def _by_label(
             yield ClassQuality(name, count, hit / answered if answered else None, hit / count)
 
 
-def _calibration_error(sure: Doubles, right: npt.NDArray[np.bool_]) -> float:
+def calibration_error(sure: Doubles, right: npt.NDArray[np.bool_]) -> float:
+    """Return the mean gap, over 15 bins of equal width, between what was claimed and the share that came true."""
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     gaps = np.bincount(bins, sure - right, BINS)  # in each bin: sum of what was claimed minus what came true
     return float(np.abs(gaps).sum() / len(sure))
