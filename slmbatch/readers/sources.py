@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from slmbatch.tasks.schema import Schema
 from slmbatch.types import Page
 
 Content: TypeAlias = Path | bytes
@@ -71,7 +72,10 @@ def _default_workers() -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read. `text_column` and `id_column` concern tables; `workers` are processes for all but texts."""
+    """How to read. `text_column` and `id_column` concern tables; `workers` are processes for all but texts.
+
+    With `types`, schemas by name, the pages of a PDF or an image are split into documents of these types.
+    """
 
     text_column: str | None = None
     id_column: str | None = None
@@ -79,6 +83,7 @@ class ReadOptions:
     limit: int | None = None
     workers: int = field(default_factory=_default_workers)
     attachments: Attachments = "inside"
+    types: tuple[tuple[str, Schema], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ Node: TypeAlias = Field | Group | Items
 class Schema:
     """A compiled schema. `name` is its title or file name; `source` the canonical JSON it was compiled from.
 
-    `unique` are the leaves that together should be another document's in no two rows.
+    `unique` are the leaves that together should be another document's in no two rows. `parts` are the schemas of which
+    this one is made where documents are of several types, each with its type as only member (see triage.py).
     """
 
     name: str
@@ -72,6 +73,7 @@ class Schema:
     day_first: bool
     source: str
     unique: tuple[str, ...] = ()
+    parts: tuple[Schema, ...] = ()
 
     def fields(self) -> Iterator[tuple[str, Field]]:
         """Yield every leaf with its path; list members are written `line_items[].amount`."""
