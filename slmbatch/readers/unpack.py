@@ -124,7 +124,7 @@ def _of_pages(reading: Reading, kind: str, options: ReadOptions, place: _Place) 
     """Yield the documents that a file's pages are; an e-invoice is one, whatever its pages say."""
     splits = kind in PAGED and options.types and reading.problem is None and reading.xml is None
     documents = _splitter(options.types).split(reading.pages) if splits and len(reading.pages) > 1 else []
-    if len(documents) < 2:  # noqa: PLR2004
+    if len(documents) < 2:
         yield Piece(place.name, place.parent, reading)
         return
     for pages in documents:

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from slmbatch.confidence.gate import refusal
-from slmbatch.run.rung import Rung
+from slmbatch.run.rung import Rung, Working
 from slmbatch.types import Attempt, Document, Result, Status
+
+
+class Cascade(Protocol):
+    """The tiers of a run, and how a row goes through them."""
+
+    @property
+    def tiers(self) -> Sequence[Working]:
+        """All tiers, in their order."""
+
+    async def settle(self, document: Document, key: bytes, *, threshold: float) -> Result:
+        """Take one document up the tiers."""
+
+
+class PlainCascade:
+    """The same tiers for every document."""
+
+    def __init__(self, tiers: Sequence[Rung]) -> None:
+        self.tiers = tiers
+
+    async def settle(self, document: Document, key: bytes, *, threshold: float) -> Result:
+        """Take one document up the tiers. See `settle`."""
+        return await settle(document, key, self.tiers, threshold=threshold)
 
 
 async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, threshold: float) -> Result:

@@ -12,19 +12,20 @@ from slmbatch.confidence.gate import DEFAULT_THRESHOLD
 from slmbatch.engines.batches import endpoint_of
 from slmbatch.engines.capabilities import model_of
 from slmbatch.engines.loaders import LOCAL, known_engine
-from slmbatch.engines.settings import EMBEDDED, EngineSettings, EngineSpec, parse_spec
+from slmbatch.engines.settings import EMBEDDED, TRIAGE, EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price, Rates
 from slmbatch.readers import Found, ReadOptions, find
-from slmbatch.run.answers import Task
+from slmbatch.run.answers import RunTask, extractions
 from slmbatch.run.calibration import NO_CURVES, Curves, load_curves, question_hash
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
 from slmbatch.run.promise import Promise
-from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.schema import Schema
+from slmbatch.tasks.triage import TriageTask
 
 SECRETS = re.compile(r"--(api|hf)[-_](key|token)\b")  # among the arguments of vLLM
 DEFAULT_MODELS = {"classify": "head", "extract": "rules"}
@@ -67,6 +68,11 @@ class TierPlan:
         return self.spec.engine == EMBEDDED
 
     @property
+    def sorts(self) -> bool:
+        """Whether it only tells the documents' types, for the tiers after it."""
+        return self.spec.engine == TRIAGE
+
+    @property
     def local(self) -> bool:
         return self.spec.engine in LOCAL
 
@@ -97,7 +103,7 @@ class Choices:
 class Plan:
     """Everything the loop needs to know."""
 
-    task: Task
+    task: RunTask
     choices: Choices
     found: Found
     reading: ReadOptions
@@ -109,7 +115,7 @@ class Plan:
     @property
     def schema(self) -> Schema | None:
         """What is extracted, None where the task is to classify."""
-        return self.task.schema if isinstance(self.task, ExtractTask) else None
+        return None if isinstance(self.task, ClassifyTask) else self.task.schema
 
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
@@ -118,6 +124,7 @@ class Plan:
         return {
             "task": self.task.name,
             "labels or schema": question_hash(self.task),
+            **({"types": _hashes(self.task)} if isinstance(self.task, TriageTask) else {}),
             "inputs": [str(Path(one).resolve()) for one in self.choices.inputs],
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
@@ -125,7 +132,7 @@ class Plan:
             "attachments": self.reading.attachments,
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
-            **({"ask_whole": str(self.choices.whole)} if isinstance(self.task, ExtractTask) else {}),
+            **({} if isinstance(self.task, ClassifyTask) else {"ask_whole": str(self.choices.whole)}),
             **promised,
             **({"calibration": self.curves.sha256} if self.curves.tiers else {}),
         }
@@ -142,13 +149,13 @@ class Batching:
 NO_BATCHES = Batching()
 
 
-def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
+def make_plan(task: RunTask, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
     """Decide on tiers and inputs. Raises UsageError for anything that can't work."""
     threshold = choices.threshold if choices.threshold is not None else config.threshold
-    if choices.whole and not isinstance(task, ExtractTask):
+    if choices.whole and isinstance(task, ClassifyTask):
         raise ConfigError("--ask-whole: labels have no fields.", "It belongs to extract; leave it out.")
-    if isinstance(task, ExtractTask):
-        compile_rules(task)  # a wrong rule is said before anything is asked
+    for one in extractions(task).values():
+        compile_rules(one)  # a wrong rule is said before anything is asked
     tiers = plan_tiers(
         choices.model,
         choices.escalate,
@@ -174,24 +181,42 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
             "--target: there is only one tier: nobody to agree with.",
             "Name the tier whose answers are the standard last, with --escalate.",
         )
+    if isinstance(task, TriageTask):
+        _check_types(choices, tiers)
     return Plan(
         task=task,
         choices=choices,
         found=find(choices.inputs),
         reading=reading,
-        tiers=(*_embedded(task, tiers), *tiers),
+        tiers=(*_before(task, tiers), *tiers),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
         curves=load_curves(choices.calibration, task, tiers),
     )
 
 
-def _embedded(task: Task, tiers: Sequence[TierPlan]) -> tuple[TierPlan, ...]:
-    """The tier that goes before all others where the schema names business terms: it costs nothing."""
-    if not isinstance(task, ExtractTask) or not task.schema.terms or any(tier.embedded for tier in tiers):
-        return ()
-    spec = parse_spec(EMBEDDED)
-    return (TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {})),)
+def _before(task: RunTask, tiers: Sequence[TierPlan]) -> list[TierPlan]:
+    """The tiers that go before all others and cost nothing: for types, and where schemas name business terms."""
+    stated = any(one.schema.terms for one in extractions(task).values()) and not any(tier.embedded for tier in tiers)
+    wanted = {TRIAGE: isinstance(task, TriageTask), EMBEDDED: stated}
+    specs = [EngineSpec(engine, "") for engine, is_wanted in wanted.items() if is_wanted]
+    return [TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {})) for spec in specs]
+
+
+def _check_types(choices: Choices, tiers: Sequence[TierPlan]) -> None:
+    if choices.promise is not None:
+        raise ConfigError(
+            "--target: a certificate is for documents of one type.",
+            "Give one schema, or leave --target out; `type` in results.parquet says which documents are of a type.",
+        )
+    fitted = [tier.name for tier in tiers if tier.spec.engine == "head"]
+    if fitted:
+        raise ConfigError(f"{fitted[0]}: finds the fields of one schema.", "Use rules where there are several types.")
+
+
+def _hashes(task: TriageTask) -> list[str]:
+    """Each type and its schema's hash, for people who look for what differs."""
+    return [f"{name} {question_hash(one)}" for name, one in task.types.items()]
 
 
 def blind(tier: TierPlan) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from slmbatch.heads.fields.field_head import Sighted
-from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.heads.fields.sheet import MAX_CHARS
+from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.tasks.schema import Schema
 from slmbatch.tasks.triage import OTHER
 from slmbatch.types import Answer, Document
