@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slmbatch.heads.fields.field_head import Sighted
-from slmbatch.heads.fields.types import TypesHead, decided
+from slmbatch.heads.fields.types import TypesHead
 from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Schema
 from slmbatch.tasks.triage import OTHER
@@ -79,8 +79,8 @@ class PageSplitter:
         return [tuple(document) for document in documents]
 
     def _look(self, page: Page) -> _Look:
-        sighted = self._types.sight(Document("", "", None, (page,)))
-        told = decided({name: self._types.score(name, one) for name, one in sighted.items()}).label
+        answer, sighted = self._types.look(Document("", "", None, (page,)))
+        told = answer.label
         if told is None or told == OTHER:
             return _Look(_counted(page.text))
         found, required = sighted[told], self._required[told]

@@ -1,7 +1,7 @@
 """Which schema a document is for: the one whose fields are found in it, by rules, beside their labels above all.
 
-Measured against names and descriptions compared by a sentence model, which tell invoices from receipts no better than
-a coin and know English only (benchmarks/triage.py).
+A sentence model that compares texts with the schemas' names and descriptions was tried instead: it knows English only,
+and took four receipts in five for invoices (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from slmbatch.heads.fields.field_head import Sighted
+from slmbatch.heads.fields.labels import words
 from slmbatch.heads.fields.sheet import MAX_CHARS
 from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.tasks.schema import Schema
@@ -18,8 +19,10 @@ from slmbatch.tasks.triage import OTHER
 from slmbatch.types import Answer, Document
 
 BATCH = 64
+SHORT = 5  # words: a sign stands in a line of no more, as headings and the rows of a till do
+UNSIGNED = 0.5  # what remains of a type's score where none of its signs is printed
 DIGITS = 6  # of a score
-# Chosen on the four kinds of benchmarks/triage.py, where 1 in 200 documents is then of a wrong type.
+# Chosen on the documents of benchmarks/triage.py.
 FITS, APART, NOTHING = 0.4, 0.1, 0.3
 """The least score of a document's type, how far it must be before the next, and what any type must have for doubt."""
 
@@ -32,9 +35,10 @@ class TypesHead:
 
     def __init__(self, schemas: Mapping[str, Schema]) -> None:
         self._heads = {name: rules_head(schema) for name, schema in schemas.items()}
+        self._signs = {name: frozenset(words(sign) for sign in schema.signs) for name, schema in schemas.items()}
         self._stated = [name for name, schema in schemas.items() if schema.terms]
-        named = {name: head.fingerprint for name, head in self._heads.items()}
-        self.fingerprint = sha256(json.dumps([named, self._stated]).encode()).hexdigest()
+        known = [(name, head.fingerprint, schemas[name].signs) for name, head in self._heads.items()]
+        self.fingerprint = sha256(json.dumps([known, self._stated]).encode()).hexdigest()
 
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         """Return each document's type as a label: OTHER where nothing fits, None and a problem where it's in doubt."""
@@ -43,19 +47,34 @@ class TypesHead:
     def _answer(self, document: Document) -> Answer:
         if document.xml is not None and len(self._stated) == 1:  # an e-invoice: there's nothing to find out
             return Answer(label=self._stated[0], scores=((self._stated[0], 1.0),))
-        return decided({name: self.score(name, sighted) for name, sighted in self.sight(document).items()})
+        return self.look(document)[0]
 
-    def sight(self, document: Document) -> dict[str, dict[str, Sighted]]:
-        """Return what is found of each type's fields, by path."""
-        return {name: head.sight(document) for name, head in self._heads.items()}
+    def look(self, document: Document) -> tuple[Answer, dict[str, dict[str, Sighted]]]:
+        """Decide by the text alone; return what is found of each type's fields, too, by type and path."""
+        sighted = {name: head.sight(document) for name, head in self._heads.items()}
+        lines = _short_lines(document.text[:MAX_CHARS]) if any(self._signs.values()) else []
+        return _decided({name: self._score(name, one, lines) for name, one in sighted.items()}), sighted
 
-    def score(self, name: str, sighted: Mapping[str, Sighted]) -> float:
+    def _score(self, name: str, sighted: Mapping[str, Sighted], lines: Sequence[Sequence[str]]) -> float:
         """Return how much of a type's fields is found: 1 is all of them, surely, and each beside a label of its own."""
         found = sum((one.probability + one.labelled) / 2 for one in sighted.values())
-        return round(found / max(self._heads[name].sought, 1), DIGITS)
+        signed = not self._signs[name] or any(_holds(line, self._signs[name]) for line in lines)
+        return round(found / max(self._heads[name].sought, 1) * (1 if signed else UNSIGNED), DIGITS)
 
 
-def decided(scores: Mapping[str, float]) -> Answer:
+def _short_lines(text: str) -> list[tuple[str, ...]]:
+    """Return the lines of few words, as folded words."""
+    lines = (words(line) for line in text.split("\n"))
+    return [line for line in lines if len(line) <= SHORT]
+
+
+def _holds(line: Sequence[str], signs: frozenset[tuple[str, ...]]) -> bool:
+    """Say whether a sign is among the words of a line."""
+    ends = range(1, len(line) + 1)
+    return any(tuple(line[start:end]) in signs for end in ends for start in range(end))
+
+
+def _decided(scores: Mapping[str, float]) -> Answer:
     """Decide on a type by the scores of all."""
     ranked = tuple(sorted(scores.items(), key=lambda one: -one[1]))
     (name, best), (_, second) = ranked[0], ranked[1] if len(ranked) > 1 else ("", 0.0)
