@@ -12,7 +12,7 @@ from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import Found, read
-from slmbatch.run.answers import extractions
+from slmbatch.run.answers import Task, extractions
 from slmbatch.run.calibrated import CalibratedRung
 from slmbatch.run.cascade import Cascade, PlainCascade
 from slmbatch.run.fieldwise import Fieldwise
@@ -22,7 +22,7 @@ from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.purse import Purse
 from slmbatch.run.rung import Rung, make_rungs
-from slmbatch.run.triage import TypedCascade, TypedTier
+from slmbatch.run.triage import SORTING, TypedCascade, TypedTier
 from slmbatch.store.folder import DONE, RunFolder, Stage
 from slmbatch.store.ledger import Ledger
 from slmbatch.store.manifest import open_manifest
@@ -133,9 +133,14 @@ def _rungs(
     meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{plan.tiers.index(tier) + 1}-{tier.spec.engine}.log"
     download, curve = plan.choices.download, plan.curves.tiers.get(tier.name)
-    tasks = plan.task.types if isinstance(plan.task, TriageTask) else {"": plan.task}
+    task = plan.task
+    tasks: dict[str, Task] = {"": task} if not isinstance(task, TriageTask) else {**task.types, SORTING: task.sorting}
     rungs = make_rungs(tier, tasks, log=log_path, download=download, meter=meter, fieldwise=fieldwise)
-    return {name: rung if curve is None else CalibratedRung(rung, curve) for name, rung in rungs.items()}
+    asked = extractions(task) or tasks  # a curve of fields says nothing of types
+    return {
+        name: rung if curve is None or name not in asked else CalibratedRung(rung, curve)
+        for name, rung in rungs.items()
+    }
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

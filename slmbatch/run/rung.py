@@ -53,14 +53,14 @@ def make_rungs(
 ) -> dict[str, Rung]:
     """Make the tier of a plan for each task, over one engine; nothing is started. `meter` counts a paid tier's money.
 
-    A task with `fieldwise` is asked only for what an earlier tier's answer leaves in doubt. Tasks that the tier can't
-    do anything about are left out.
+    A task with `fieldwise` is asked only for what an earlier tier's answer leaves in doubt. Of several tasks those that
+    a head can't do are left out.
     """
     busy = BusyClock()
     if plan.spec.engine in HEADS:
         from slmbatch.run.head_tier import HeadTier
 
-        apt = {name: task for name, task in tasks.items() if not plan.embedded or len(tasks) == 1 or _stated(task)}
+        apt = {name: task for name, task in tasks.items() if len(tasks) == 1 or _fits(plan, task)}
         return {name: HeadTier(plan, task, download=download, busy=busy) for name, task in apt.items()}
     from slmbatch.run.shared_engine import SharedEngine
     from slmbatch.run.tier import Tier
@@ -73,5 +73,5 @@ def make_rungs(
     }
 
 
-def _stated(task: Task) -> bool:
-    return isinstance(task, ExtractTask) and bool(task.schema.terms)
+def _fits(plan: TierPlan, task: Task) -> bool:
+    return isinstance(task, ExtractTask) and (bool(task.schema.terms) or not plan.embedded)

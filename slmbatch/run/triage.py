@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from slmbatch.confidence.gate import refusal
 from slmbatch.run.cascade import settle
 from slmbatch.run.plan import TierPlan
 from slmbatch.run.rung import Rung, Working
+from slmbatch.tasks.labels import OTHER as NO_LABEL
 from slmbatch.tasks.triage import OTHER, typed_path
 from slmbatch.types import Answer, Attempt, Document, Result, Status
+
+SORTING = ""  # among a tier's rungs: the one that is asked for the type
 
 
 class TypedTier:
@@ -44,8 +48,8 @@ class TypedCascade:
     def __init__(self, sorter: Rung, tiers: Sequence[TypedTier]) -> None:
         """`sorter` answers with the type as label: OTHER for none of them, no label where it's in doubt."""
         self.tiers: Sequence[Working] = (sorter, *tiers)
-        self._sorter = sorter
-        types = {name for tier in tiers for name in tier.rungs}
+        self._sorters = [sorter, *(tier.rungs[SORTING] for tier in tiers if SORTING in tier.rungs)]
+        types = {name for tier in tiers for name in tier.rungs} - {SORTING}
         self._rungs = {name: [tier.rungs[name] for tier in tiers if name in tier.rungs] for name in types}
 
     async def settle(self, document: Document, key: bytes, *, threshold: float) -> Result:
@@ -55,23 +59,52 @@ class TypedCascade:
         """
         if document.problem is not None:
             return await settle(document, key, (), threshold=threshold)
-        sorted_ = await self._sorter.attempt(document)
-        assert sorted_ is not None, "a type is told of every document"
-        notes, length = document.notes(), len(document.text)
-        if sorted_.answer is None:
-            reason = f"{sorted_.error_kind}: {sorted_.error}"
-            return Result(key, Status.FAILED, (sorted_,), reason=reason, notes=notes, characters=length)
-        type_ = sorted_.answer.label
-        if type_ is None or type_ == OTHER:
-            status = Status.REVIEW if type_ is None else Status.ACCEPTED
-            return Result(key, status, (sorted_,), 0, "; ".join(sorted_.answer.problems) or None, notes, length)
-        result = await settle(document, key, self._rungs.get(type_, ()), threshold=threshold)
-        attempts = (sorted_, *(_typed(one, type_, sorted_.answer) for one in result.attempts))
-        return replace(result, attempts=attempts, shown=0 if result.shown is None else result.shown + 1)
+        told, reasons = await self._sort(document, threshold)
+        answer, notes, length = told[-1].answer, document.notes(), len(document.text)
+        if reasons or answer is None:
+            status = Status.REVIEW if told[0].answer else Status.FAILED
+            shown = 0 if told[0].answer else None
+            return Result(key, status, tuple(told), shown, "; then ".join(reasons), notes, length)
+        if answer.label == OTHER:
+            return Result(key, Status.ACCEPTED, tuple(told), len(told) - 1, None, notes, length)
+        result = await settle(document, key, self._rungs.get(str(answer.label), ()), threshold=threshold)
+        attempts = (*told, *(_typed(one, answer) for one in result.attempts))
+        shown = -1 if result.shown is None else result.shown
+        return replace(result, attempts=attempts, shown=len(told) + shown)
+
+    async def _sort(self, document: Document, threshold: float) -> tuple[list[Attempt], list[str]]:
+        """Return the attempts to tell the type, the last of which does, or the reasons why none does."""
+        told: list[Attempt] = []
+        reasons: list[str] = []
+        for rung in self._sorters:
+            attempt = await rung.attempt(document)
+            assert attempt is not None, "a type can be asked of every document"
+            told.append(_named(attempt))
+            if attempt.answer is None:
+                reasons.append(f"{attempt.error_kind}: {attempt.error}")
+                continue
+            reason = _doubt(attempt.answer, threshold, first=not reasons, last=rung is self._sorters[-1])
+            if reason is None:
+                return told, []
+            reasons.append(reason)
+        return told, reasons
 
 
-def _typed(attempt: Attempt, type_: str, told: Answer) -> Attempt:
+def _doubt(answer: Answer, threshold: float, *, first: bool, last: bool) -> str | None:
+    """Return why a type isn't sure; of rules, which come first, their own word counts."""
+    return "; ".join(answer.problems) or None if first else refusal(answer, threshold=threshold, last=last)
+
+
+def _named(attempt: Attempt) -> Attempt:
+    """Call no type by one name, whoever told it."""
+    if attempt.answer is None or attempt.answer.label != NO_LABEL:
+        return attempt
+    return replace(attempt, answer=replace(attempt.answer, label=OTHER))
+
+
+def _typed(attempt: Attempt, told: Answer) -> Attempt:
     """Say of which type the answer is: its fields stand below that type's name in the tables."""
+    type_ = str(told.label)
     asked = tuple(typed_path(type_, path) for path in attempt.asked)
     if attempt.answer is None:
         return replace(attempt, asked=asked)

@@ -12,7 +12,9 @@ from functools import cached_property
 from itertools import combinations
 
 from slmbatch.errors import TaskError
+from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.labels import Label, LabelSet
 from slmbatch.tasks.schema import Group, Schema
 
 OTHER = "other"
@@ -34,9 +36,16 @@ class TriageTask:
         return Schema("types", Group(members), (), day_first=True, source=self.fingerprint, parts=parts)
 
     @cached_property
+    def sorting(self) -> ClassifyTask:
+        """What a language model is asked where rules can't tell the type: a label set of titles and descriptions."""
+        labels = [Label(name, _described(task.schema)) for name, task in self.types.items()]
+        return ClassifyTask(LabelSet(tuple(labels), other=True))
+
+    @cached_property
     def fingerprint(self) -> str:
         """What an answer depends on besides the document and the model."""
-        return json.dumps({name: task.fingerprint for name, task in self.types.items()}, ensure_ascii=False)
+        asked = {name: task.fingerprint for name, task in self.types.items()}
+        return json.dumps([self.sorting.fingerprint, asked], ensure_ascii=False)
 
     @cached_property
     def instructions(self) -> str:
@@ -69,6 +78,11 @@ def typed_path(type_: str, path: str) -> str:
 def _below(type_: str, schema: Schema) -> Schema:
     unique = tuple(typed_path(type_, path) for path in schema.unique)
     return Schema(type_, Group(((type_, schema.root),)), (), schema.day_first, schema.source, unique)
+
+
+def _described(schema: Schema) -> str:
+    description = str(json.loads(schema.source).get("description", ""))
+    return f"{schema.name}. {description}".strip()
 
 
 def _looks(schema: Schema) -> frozenset[object]:
