@@ -9,10 +9,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from slmbatch.tasks.schema import Schema
 from slmbatch.types import Page
+
+if TYPE_CHECKING:
+    from slmbatch.tasks.schema import Schema
 
 Content: TypeAlias = Path | bytes
 """A file, or the bytes of what lay inside one."""

@@ -12,10 +12,10 @@ from slmbatch.readers.contents import READ_ALONE, read_content
 from slmbatch.readers.mail import MAX_DEPTH, TOO_DEEP, open_mail, read_alone, read_attachment, read_mail
 from slmbatch.readers.message import Attachment, Mail
 from slmbatch.readers.sources import MAILS, MAX_CHARS, TABLES, Content, Reading, ReadOptions, Unreadable
-from slmbatch.tasks.schema import Schema
 
 if TYPE_CHECKING:
     from slmbatch.heads.fields.pages import PageSplitter
+    from slmbatch.tasks.schema import Schema
 
 MAX_ARCHIVES = 2  # an archive in an archive, and no deeper: bombs are
 MAX_DOCUMENTS = 10_000  # in one mail or inner archive, which is read at once by one process and held in memory

@@ -23,6 +23,7 @@ from slmbatch.run.config import ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
 from slmbatch.run.promise import Promise
+from slmbatch.run.several_types import check_tiers, hashes
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.schema import Schema
 from slmbatch.tasks.triage import TriageTask
@@ -124,7 +125,7 @@ class Plan:
         return {
             "task": self.task.name,
             "labels or schema": question_hash(self.task),
-            **({"types": _hashes(self.task)} if isinstance(self.task, TriageTask) else {}),
+            **({"types": hashes(self.task)} if isinstance(self.task, TriageTask) else {}),
             "inputs": [str(Path(one).resolve()) for one in self.choices.inputs],
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
@@ -181,8 +182,7 @@ def make_plan(task: RunTask, choices: Choices, config: ConfigFile, reading: Read
             "--target: there is only one tier: nobody to agree with.",
             "Name the tier whose answers are the standard last, with --escalate.",
         )
-    if isinstance(task, TriageTask):
-        _check_types(choices, tiers)
+    check_tiers(task, [tier.spec for tier in tiers], promised=choices.promise is not None)
     return Plan(
         task=task,
         choices=choices,
@@ -198,25 +198,8 @@ def make_plan(task: RunTask, choices: Choices, config: ConfigFile, reading: Read
 def _before(task: RunTask, tiers: Sequence[TierPlan]) -> list[TierPlan]:
     """The tiers that go before all others and cost nothing: for types, and where schemas name business terms."""
     stated = any(one.schema.terms for one in extractions(task).values()) and not any(tier.embedded for tier in tiers)
-    wanted = {TRIAGE: isinstance(task, TriageTask), EMBEDDED: stated}
-    specs = [EngineSpec(engine, "") for engine, is_wanted in wanted.items() if is_wanted]
+    specs = [EngineSpec(one, "") for one in [TRIAGE] * isinstance(task, TriageTask) + [EMBEDDED] * stated]
     return [TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {})) for spec in specs]
-
-
-def _check_types(choices: Choices, tiers: Sequence[TierPlan]) -> None:
-    if choices.promise is not None:
-        raise ConfigError(
-            "--target: a certificate is for documents of one type.",
-            "Give one schema, or leave --target out; `type` in results.parquet says which documents are of a type.",
-        )
-    fitted = [tier.name for tier in tiers if tier.spec.engine == "head"]
-    if fitted:
-        raise ConfigError(f"{fitted[0]}: finds the fields of one schema.", "Use rules where there are several types.")
-
-
-def _hashes(task: TriageTask) -> list[str]:
-    """Each type and its schema's hash, for people who look for what differs."""
-    return [f"{name} {question_hash(one)}" for name, one in task.types.items()]
 
 
 def blind(tier: TierPlan) -> bool:

@@ -1,7 +1,7 @@
 """Which schema a document is for: the one whose fields are found in it, by rules, beside their labels above all.
 
-A sentence model that compares texts with the schemas' names and descriptions was tried instead: it knows English only,
-and took four receipts in five for invoices (benchmarks/README.md).
+A sentence model that compares texts with the schemas' titles and descriptions was tried instead: it knows English only,
+and knew one receipt in five (benchmarks/README.md).
 """
 
 from __future__ import annotations
