@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slmbatch.engines.settings import EngineSpec
+from slmbatch.engines.settings import EMBEDDED, EngineSpec
 from slmbatch.errors import ConfigError
 from slmbatch.run.answers import RunTask
 from slmbatch.run.calibration import question_hash
@@ -19,6 +19,10 @@ def check_tiers(task: RunTask, specs: Sequence[EngineSpec], *, promised: bool) -
         raise ConfigError(
             "--target: a certificate is for documents of one type.",
             "Give one schema, or leave --target out; `type` in results.parquet says which documents are of a type.",
+        )
+    if any(spec.engine == EMBEDDED for spec in specs) and not any(one.schema.terms for one in task.types.values()):
+        raise ConfigError(
+            f"{EMBEDDED}: no schema names a business term.", "Leave it out, or see E-invoices in the README."
         )
     fitted = [spec for spec in specs if spec.engine == "head"]
     if fitted:

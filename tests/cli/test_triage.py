@@ -175,6 +175,12 @@ def test_what_is_for_one_type_only_is_refused(tmp_path: Path, more: list[str], w
     said(slmbatch(*command, *more), 2, word)
 
 
+def test_a_tier_for_e_invoices_is_refused_where_no_schema_is_for_them(tmp_path: Path) -> None:
+    (tmp_path / "till.txt").write_text("\n".join(receipt()))
+    command = ["extract", tmp_path / "till.txt", "--schema", RECEIPT, "--schema", TICKET, "-o", tmp_path / "out"]
+    said(slmbatch(*command, "--model", "embedded-xml"), 2, "no schema names a business term")
+
+
 def test_a_run_of_several_types_is_evaluated_estimated_and_reported(tmp_path: Path) -> None:
     out, folder = tmp_path / "out", schemas(tmp_path / "schemas")
     command = [inbox(tmp_path / "in"), "--schema", folder, "-o", out]

@@ -16,11 +16,15 @@ from slmbatch.tasks.schema import Schema
 from slmbatch.tasks.triage import OTHER
 from slmbatch.types import Document, Page
 
+_PAGE, _OF = r"\b(?:page|seite|blatt|p[aá]gina)\b[ .:]*", r"\s*(?:of|von|de|sur|di|van|/)\s*"
+_NUMBER, _EDGE = r"(\d{1,3})", r"[^\w\n]*"
 _COUNTED = re.compile(
-    r"\b(?:page|seite|blatt|p[aá]gina|pagina)\b[ .:]*(\d{1,3})(?:\s*(?:of|von|de|sur|di|van|/)\s*(\d{1,3}))?(?!\w)"
-    r"|^\s*(\d{1,3})\s*(?:/|of|von|sur)\s*(\d{1,3})\s*$",
+    rf"{_PAGE}{_NUMBER}{_OF}{_NUMBER}(?!\w)"
+    rf"|^{_EDGE}(?:{_PAGE})?{_NUMBER}{_OF}{_NUMBER}{_EDGE}$"
+    rf"|^{_EDGE}{_PAGE}{_NUMBER}{_EDGE}$",
     re.IGNORECASE | re.MULTILINE,
 )
+_NAMED = re.compile(rf"{_PAGE}{_NUMBER}(?!\w)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,17 @@ def _values(found: Mapping[str, Sighted], paths: set[str]) -> frozenset[object]:
 
 
 def _counted(text: str) -> int | None:
-    """Return the page's own number, None where none is printed or several are."""
-    told = {int(one[1] or one[3]) for one in _COUNTED.finditer(text) if _possible(one)}
+    """Return the page's own number, None where none is printed or several are.
+
+    A number amid other words ("carried over from page 1") may be another page's, and is none that a document begins by.
+    """
+    told = {int(one[1] or one[3] or one[5]) for one in _COUNTED.finditer(text) if _possible(one)}
+    if not told:
+        told = {int(one[1]) for one in _NAMED.finditer(text)}
+        told = told if 1 not in told else set()
     return told.pop() if len(told) == 1 else None
 
 
 def _possible(counted: re.Match[str]) -> bool:
-    number, of = counted[1] or counted[3], counted[2] or counted[4]
+    number, of = counted[1] or counted[3] or counted[5], counted[2] or counted[4]
     return 1 <= int(number) <= int(of or number)

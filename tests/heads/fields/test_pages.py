@@ -39,8 +39,10 @@ def test_a_page_that_counts_is_believed(counted: str) -> None:
     assert split([*LETTER, first], [*LETTER, second], [*LETTER, first]) == [[1, 2], [3]]
 
 
-def test_numbers_that_are_no_page_count_say_nothing() -> None:
+def test_a_number_amid_other_words_begins_nothing() -> None:
     assert split(invoice("A-1"), [*LINES, "200/100", "see page 1 and page 7"]) == [[1, 2]]
+    assert split(invoice("A-1"), ["Customer 17 Page 2", *invoice("A-9")]) == [[1, 2]]
+    assert split(invoice("A-1"), ["carried over from page 1", *LINES]) == [[1, 2]]
 
 
 def test_a_page_of_another_type_begins_a_document() -> None:
