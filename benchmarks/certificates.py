@@ -26,7 +26,7 @@ from certificate_rivals import LABELS, RIVALS, bargain, labelled, naive, unlabel
 from scipy.special import betaincinv
 
 from slmbatch.certificates.counting import Target
-from slmbatch.certificates.gates import refusal
+from slmbatch.certificates.gates import MIN_ACCEPTED_AGREEMENT, refusal
 from slmbatch.certificates.planning import Batch, Plan, plan
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, learned_chances, ranked_way
@@ -83,9 +83,9 @@ def count(scores: np.ndarray, wrong: np.ndarray, planned: Plan | None, sample: n
     return unlabelled_above(line.rank, sample)
 
 
-def planned(chances: list[np.ndarray], target: Target) -> Plan | None:
+def planned(chances: list[np.ndarray], target: Target, *, gate: float | None = None) -> Plan | None:
     rows = len(chances[0])
-    made = plan(ranked_way(chances), Batch(rows, rows), target)
+    made = plan(ranked_way(chances), Batch(rows, rows), target, min_accepted_agreement=gate)
     return made if isinstance(made, Plan) else None
 
 
@@ -204,7 +204,7 @@ def gated(one: Recorded, size: int, target: Target, seeds: int) -> str:
         taken = np.sort(np.random.default_rng(seed).permutation(len(one.scores))[:rows])
         scores, wrong = one.scores[taken], one.wrong[taken]
         if size or seed == 0:
-            made = planned(guessed_chances(scores), target)
+            made = planned(guessed_chances(scores), target, gate=MIN_ACCEPTED_AGREEMENT)
         if made is None:
             continue
         sample = labelled(rows, made.sample, seed)

@@ -12,13 +12,16 @@ import pyarrow.parquet as pq
 
 from slmbatch.calibrate.labelled import Answers, Labelled
 from slmbatch.certificates.curves import MANY, Curve, cross_fitted, fit_curve
+from slmbatch.certificates.earning import Replaced
 from slmbatch.errors import InputError, UsageError
 from slmbatch.evaluate.resample import intervals
 from slmbatch.evaluate.scores import Doubles, scored
 from slmbatch.report.summary import read_summary
 from slmbatch.run.calibration import FORMAT, Calibration, TierCurve
+from slmbatch.run.replacing import replacements
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.manifest import read_manifest
+from slmbatch.store.parts import part_paths
 
 SEED = 0  # of the folds: the same files give the same curve
 LEAST_ROWS = 20  # with fewer a curve is chance
@@ -56,9 +59,12 @@ class Quality:
     wanted: Passed | None
 
 
-def calibrate(out: Path, gold: Path | None, *, accuracy: float) -> tuple[Calibration, dict[str, Quality]]:
+def calibrate(
+    out: Path, gold: Path | None, *, accuracy: float
+) -> tuple[Calibration, dict[str, Quality], list[Replaced]]:
     """Calibrate each tier of a finished run on expected answers, without `gold` on those of its last tier.
 
+    Returns, too, what the tiers made of each other's labels.
     Raises InputError for a file that can't be read or doesn't fit, UsageError where no tier can be calibrated.
     """
     summary = read_summary(out)
@@ -68,7 +74,8 @@ def calibrate(out: Path, gold: Path | None, *, accuracy: float) -> tuple[Calibra
     identities = dict(zip(names, settings["tiers"], strict=True))
     if gold is None and len(names) == 1:
         raise UsageError("--from-top-tier: this run has one tier only.", "Give expected answers with --gold.")
-    told = answers.beside(answers.of_tier(names[-1]) if gold is None else answers.of_gold(gold))
+    expected = answers.of_tier(names[-1]) if gold is None else answers.of_gold(gold)
+    told = answers.beside(expected)
     curves, qualities = [], {}
     for name in names if gold is not None else names[:-1]:
         curve, quality = _tier(name, identities[name], told.get(name, Labelled()), accuracy)
@@ -81,7 +88,10 @@ def calibrate(out: Path, gold: Path | None, *, accuracy: float) -> tuple[Calibra
             "Label more rows." + (KEPT if answers.types is not None and len(names) > 1 else ""),
         )
     labels = names[-1] if gold is None else "expected answers"
-    return Calibration(FORMAT, summary["task"], settings["labels or schema"], labels, tuple(curves)), qualities
+    told_on = replacements(part_paths(RunFolder(out).parts), expected)
+    judged = [one for one in told_on if gold is not None or one.tier != names[-1]]
+    made = Calibration(FORMAT, summary["task"], settings["labels or schema"], labels, tuple(curves))
+    return made, qualities, judged
 
 
 def _tier(name: str, identity: str, told: Labelled, accuracy: float) -> tuple[TierCurve, Quality | None]:

@@ -11,10 +11,10 @@ import msgspec
 from slmbatch.certificates.counting import Miss, Target, misses, risk
 from slmbatch.certificates.planning import Plan
 from slmbatch.certificates.ranking import Ranking, freeze
-from slmbatch.certificates.settling import Line, draw_line, least_agreement
+from slmbatch.certificates.settling import Contents, Line, draw_line, least_agreement
 from slmbatch.errors import InputError
 
-VERSION = 1
+VERSION = 2
 CLOSE = 1e-9  # numbers that JSON carried are the same within this share
 
 
@@ -111,11 +111,15 @@ def read_certificate(text: bytes, *, name: str) -> Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """The rows a certificate speaks of, in any order: ids, scores (NaN: none) and, if these were frozen, answers."""
+    """The rows a certificate speaks of, in any order: ids, scores (NaN: none) and, if these were frozen, answers.
+
+    `contents` are equal for rows that are copies of each other; None where there are none.
+    """
 
     ids: Sequence[str]
     scores: Sequence[float]
     answers: Sequence[str] | None = None
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,9 @@ def verify(certificate: Certificate, frozen: Frozen, agrees: Mapping[str, bool |
     unlabelled = sum(one not in agrees for one in drawn)
     if unlabelled:
         return (*found, Difference("labels", sample, sample - unlabelled))
-    line = draw_line(ranking.sample(sample), [agrees[one] for one in drawn], pool=pool, tolerated=tolerated)
+    contents = None if frozen.contents is None else frozen.contents[ranking.order]
+    labels = [agrees[one] for one in drawn]
+    line = draw_line(ranking.sample(sample), labels, pool=pool, tolerated=tolerated, contents=contents)
     facts = _facts(line, tolerated=tolerated, delta=certificate.delta)
     return (*found, *_differences(certificate, facts))
 

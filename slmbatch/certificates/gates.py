@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
+from math import ceil
 
 import numpy as np
 
 from slmbatch.certificates.calibration import auroc
+from slmbatch.certificates.counting import most_wrong
 from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.settling import Line, least_agreement
 
@@ -28,6 +31,7 @@ class Reason(StrEnum):
     NOTHING_KEPT = "nothing_kept"
     SCORE_RANKS_NOTHING = "score_ranks_nothing"
     KEPT_ROWS_WRONG = "kept_rows_wrong"
+    OVER_BUDGET = "over_budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +85,11 @@ def refusal(
             {"least": least, "estimate": line.agreement_above or 0.0},
         )
     return None
+
+
+def fewest_kept(*, pool: int, sample: int, tolerated: int, delta: float, min_accepted_agreement: float | None) -> int:
+    """Return how many rows a line must keep for `refusal` to find that so many of them agree; 0 where any may."""
+    if min_accepted_agreement is None:
+        return 0
+    wrong = most_wrong(pool=pool, sample=sample, tolerated=tolerated, delta=delta)
+    return ceil(wrong / (1 - Decimal(str(min_accepted_agreement))))

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import pdtr
 
 from slmbatch.certificates.calibration import Doubles
-from slmbatch.certificates.counting import Miss, Target, misses, risk, smallest_sample
-from slmbatch.certificates.gates import LEAST_SAVING, Reason, Refusal
+from slmbatch.certificates.counting import Miss, Target, misses, most_wrong, risk, smallest_sample
+from slmbatch.certificates.gates import LEAST_SAVING, MIN_ACCEPTED_AGREEMENT, Reason, Refusal, fewest_kept
 from slmbatch.certificates.ways import Way
 
 MOST_LABELLED = 0.6  # of the pool: beyond it, labels cost more than the rest can save
@@ -64,10 +64,18 @@ class Plan:
     misses: tuple[Miss, ...]
 
 
-def plan(way: Way, batch: Batch, target: Target, *, prices: Sequence[Decimal] | None = None) -> Plan | Refusal:
+def plan(
+    way: Way,
+    batch: Batch,
+    target: Target,
+    *,
+    prices: Sequence[Decimal] | None = None,
+    min_accepted_agreement: float | None = MIN_ACCEPTED_AGREEMENT,
+) -> Plan | Refusal:
     """Return the cheapest certificate: for every tolerated number of errors the fewest labels, and of these the best.
 
-    `prices` are USD per row of each tier, the top tier last; without them only its answers count.
+    `prices` are USD per row of each tier, the top tier last; without them only its answers count. What
+    `gates.refusal` will do with `min_accepted_agreement` is counted in: a line that it refuses saves nothing.
     """
     if not batch.pool:
         return Refusal(
@@ -75,17 +83,17 @@ def plan(way: Way, batch: Batch, target: Target, *, prices: Sequence[Decimal] | 
         )
     costs = _costs(prices, tiers=way.asked.shape[1])
     allowed = min(target.allowed(batch.rows), batch.pool - 1)
-    found = _cheapest(way, batch, allowed, target.delta, costs)
+    found = _cheapest(way, batch, allowed, target.delta, costs, min_accepted_agreement)
     if found is None:
         return _too_few_rows(batch, allowed, target)
-    cost, sample, tolerated = found
-    alone = batch.rows * float(costs[-1])
-    saving = 1 - cost / alone
+    cost, sample, tolerated, kept = found
+    saving = 1 - cost / (batch.rows * float(costs[-1]))
     if saving < LEAST_SAVING:
-        numbers = {"labels": float(sample), "rows": float(batch.rows), "saving": saving}
-        said = f"a certificate is expected to save {saving:.1%} of what the top tier alone costs"
-        return Refusal(Reason.SAVES_TOO_LITTLE, f"{said}, with {sample:,} labels for {batch.rows:,} rows.", numbers)
-    forecasts = _forecasts(way, batch, sample, tolerated)
+        if min_accepted_agreement is not None:
+            ungated = plan(way, batch, target, prices=prices, min_accepted_agreement=None)
+            return _kept_rows_wrong(ungated, min_accepted_agreement) if isinstance(ungated, Plan) else ungated
+        return _saves_too_little(batch, sample, saving)
+    forecasts = _forecasts(way, batch, sample, tolerated, kept)
     return Plan(
         target=target,
         rows=batch.rows,
@@ -110,18 +118,23 @@ def _costs(prices: Sequence[Decimal] | None, *, tiers: int) -> Doubles:
     return np.array([0.0] * (tiers - 1) + [1.0])
 
 
-def expected_cost(way: Way, batch: Batch, costs: Doubles, *, sample: int, tolerated: int) -> float:
-    """Return what all rows are expected to cost: labels, what is kept, and what goes up. The mean over the guesses."""
-    reached = _reached(way, sample, tolerated).mean(axis=0)
+def expected_cost(way: Way, batch: Batch, costs: Doubles, *, sample: int, tolerated: int, kept: int = 0) -> float:
+    """Return what all rows are expected to cost: labels, what is kept, and what goes up. The mean over the guesses.
+
+    With fewer than `kept` rows to keep, all go up.
+    """
+    reached = _reached(way, batch, sample, tolerated, kept).mean(axis=0)
     per_row = way.asked @ costs
     each = per_row[0] + float(reached[1:] @ np.diff(per_row))
     labelled = float(way.labelled @ costs)
     return float((batch.pool - sample) * each + (sample + batch.rows - batch.pool) * labelled)
 
 
-def _cheapest(way: Way, batch: Batch, allowed: int, delta: float, costs: Doubles) -> tuple[float, int, int] | None:
-    """Return cost, sample and tolerated errors of the best plan; None where no sample is small enough."""
-    best: tuple[float, int, int] | None = None
+def _cheapest(
+    way: Way, batch: Batch, allowed: int, delta: float, costs: Doubles, least: float | None
+) -> tuple[float, int, int, int] | None:
+    """Return cost, sample, tolerated errors and fewest kept rows of the best plan; None where every sample is large."""
+    best: tuple[float, int, int, int] | None = None
     sample = 0
     for tolerated in range(batch.pool):
         found = smallest_sample(
@@ -130,22 +143,31 @@ def _cheapest(way: Way, batch: Batch, allowed: int, delta: float, costs: Doubles
         if found is None or found > MOST_LABELLED * batch.pool:
             break
         sample = found
-        cost = expected_cost(way, batch, costs, sample=sample, tolerated=tolerated)
+        kept = fewest_kept(
+            pool=batch.pool, sample=sample, tolerated=tolerated, delta=delta, min_accepted_agreement=least
+        )
+        cost = expected_cost(way, batch, costs, sample=sample, tolerated=tolerated, kept=kept)
         if best is None or cost < best[0]:
-            best = (cost, sample, tolerated)
+            best = (cost, sample, tolerated, kept)
         elif tolerated > best[2] + max(PATIENCE, best[2] // 2):
             break
     return best
 
 
-def _reached(way: Way, sample: int, tolerated: int) -> Doubles:
-    """Return P(the line lies at a step or below it), (guesses, steps): no more labelled errors than tolerated above."""
+def _reached(way: Way, batch: Batch, sample: int, tolerated: int, kept: int) -> Doubles:
+    """Return P(the line lies at a step or below it), (guesses, steps): no more labelled errors than tolerated above.
+
+    A line that keeps fewer than `kept` rows is refused, and lies at step 0.
+    """
     chances: Doubles = pdtr(tolerated, sample * way.wrong)
+    keeps = (1 - way.asked[:, -1]) * (batch.pool - sample)
+    first = int(np.searchsorted(keeps, kept))
+    chances[:, 1:first] = chances[:, [first]] if first < len(keeps) else 0.0
     return chances
 
 
-def _forecasts(way: Way, batch: Batch, sample: int, tolerated: int) -> tuple[Forecast, ...]:
-    reached = _reached(way, sample, tolerated).mean(axis=0)
+def _forecasts(way: Way, batch: Batch, sample: int, tolerated: int, kept: int) -> tuple[Forecast, ...]:
+    reached = _reached(way, batch, sample, tolerated, kept).mean(axis=0)
     expected = way.asked[0] + reached[1:] @ np.diff(way.asked, axis=0)
     ends = [way.asked[np.flatnonzero(reached >= share)[-1]] for share in (LOW, HIGH)]
     labelled = (sample + batch.rows - batch.pool) * way.labelled
@@ -167,4 +189,28 @@ def _too_few_rows(batch: Batch, allowed: int, target: Target) -> Refusal:
         Reason.TOO_FEW_ROWS,
         f"{said} of {batch.pool:,} rows, more than {MOST_LABELLED:.0%} of them.",
         {"labels": float(needed), "rows": float(batch.rows), "pool": float(batch.pool)},
+    )
+
+
+def _saves_too_little(batch: Batch, sample: int, saving: float) -> Refusal:
+    said = f"a certificate is expected to save {saving:.1%} of what the top tier alone costs"
+    return Refusal(
+        Reason.SAVES_TOO_LITTLE,
+        f"{said}, with {sample:,} labels for {batch.rows:,} rows.",
+        {"labels": float(sample), "rows": float(batch.rows), "saving": saving},
+    )
+
+
+def _kept_rows_wrong(ungated: Plan, least: float) -> Refusal:
+    """Refuse what the gate after labelling would: `ungated` is the plan that knows nothing of it."""
+    numbers = {"pool": ungated.pool, "sample": ungated.sample, "tolerated": ungated.tolerated}
+    wrong = most_wrong(**numbers, delta=ungated.target.delta)
+    kept = fewest_kept(**numbers, delta=ungated.target.delta, min_accepted_agreement=least)
+    expected = ungated.rows - ungated.asked[-1].expected
+    said = f"a target of {ungated.target.agreement:g} lets up to {wrong:,} kept rows differ"
+    return Refusal(
+        Reason.KEPT_ROWS_WRONG,
+        f"{said}. For {least:.0%} of them to be sure to agree {kept:,} must be kept, and of {ungated.rows:,} rows "
+        f"about {expected:,} would be: ask for a higher target.",
+        {"labels": float(ungated.sample), "wrong": float(wrong), "needed": float(kept), "kept": float(expected)},
     )

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from slmbatch.certificates.counting import most_wrong
 from slmbatch.certificates.ranking import Places
+
+Contents = npt.NDArray[np.bytes_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,8 @@ class Line:
     """Where a ranking of `pool` rows is cut: unlabelled rows ranked before `rank` keep their cheap answer.
 
     `errors` are the ranks of the labelled rows that differ from the top tier, or that it didn't answer (`missing` of
-    them). `labelled_above` and `errors_above` count labelled rows before `rank`.
+    them). `labelled_above` and `errors_above` count labelled rows before `rank`, `copies` the unlabelled ones whose
+    content goes up all the same, with a row that is labelled or lies beyond the line.
     """
 
     pool: int
@@ -25,11 +29,12 @@ class Line:
     labelled_above: int
     errors: tuple[int, ...]
     missing: int
+    copies: int = 0
 
     @property
     def kept(self) -> int:
         """Rows that the top tier isn't asked about."""
-        return self.rank - self.labelled_above
+        return self.rank - self.labelled_above - self.copies
 
     @property
     def errors_above(self) -> int:
@@ -54,11 +59,14 @@ def kept_ranks(rank: int, sample: Places) -> Places:
     return np.setdiff1d(above, sample, assume_unique=True)
 
 
-def draw_line(sample: Places, agrees: Sequence[bool | None], *, pool: int, tolerated: int) -> Line:
+def draw_line(
+    sample: Places, agrees: Sequence[bool | None], *, pool: int, tolerated: int, contents: Contents | None = None
+) -> Line:
     """Cut before the (tolerated + 1)-th labelled error, or nowhere when there are no more than `tolerated`.
 
     `sample` are labelled ranks, ascending, `agrees` what their labels say; None is a label that never came and counts
-    as an error, since leaving it out would let silence pass for agreement.
+    as an error, since leaving it out would let silence pass for agreement. `contents` tell by rank which rows are
+    copies of each other, if any may be.
     """
     errors = tuple(int(rank) for rank, right in zip(sample, agrees, strict=True) if not right)
     rank = errors[tolerated] if len(errors) > tolerated else pool
@@ -69,7 +77,13 @@ def draw_line(sample: Places, agrees: Sequence[bool | None], *, pool: int, toler
         labelled_above=int(np.searchsorted(sample, rank)),
         errors=errors,
         missing=sum(one is None for one in agrees),
+        copies=0 if contents is None else _copies(contents, kept_ranks(rank, sample)),
     )
+
+
+def _copies(contents: Contents, kept: Places) -> int:
+    """Count the rows among the kept ones that have a copy among the others."""
+    return int(np.isin(contents[kept], np.delete(contents, kept)).sum())
 
 
 def least_agreement(line: Line, *, tolerated: int, delta: float) -> float | None:

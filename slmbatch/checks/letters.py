@@ -10,6 +10,8 @@ SHORT = 8  # characters; up to here one text stands inside a longer word too eas
 
 _DIGITS = re.compile(r"\d+")
 _OTHERS = re.compile(r"[\W_]+")
+_DIVIDERS = re.compile(r"(?<=\d)[^\w\s]+(?=\d)")
+_UNDIVIDED = re.compile(r"[^\w\0]|_")
 
 
 class Letters:
@@ -42,6 +44,16 @@ class Letters:
 def plain(text: str) -> str:
     """Return the letters and digits of a text, without case: two spellings of the same name are equal in it."""
     return _OTHERS.sub("", text.casefold())
+
+
+def meaning(text: str) -> str:
+    """Return a text without what two spellings of it may differ in: case, blanks, marks, forms of one letter.
+
+    Marks alone between two digits divide numbers, so "1.5" isn't "15", but is "1,5"; blanks only group them, as in
+    account numbers. A text without letters and digits stays as it is.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _UNDIVIDED.sub("", _DIVIDERS.sub("\0", folded)) or folded.strip()
 
 
 def find_verbatim(text: str, needle: str) -> tuple[int, int] | None:

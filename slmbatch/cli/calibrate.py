@@ -42,13 +42,16 @@ def calibrate_verb(
     from slmbatch.calibrate.calibrating import calibrate
     from slmbatch.store.folder import write_durably
 
-    calibration, qualities = calibrate(out, gold, accuracy=accuracy)
+    calibration, qualities, replaced = calibrate(out, gold, accuracy=accuracy)
     write_durably(to, msgspec.json.format(msgspec.json.encode(calibration), indent=2))
     if json_:
         tiers = {name: asdict(one) for name, one in qualities.items()}
-        typer.echo(json.dumps({"calibration": str(to), "accuracy": accuracy, "tiers": tiers}, indent=2))
+        judged = [one.facts() for one in replaced]
+        told = {"calibration": str(to), "accuracy": accuracy, "tiers": tiers, "replaced": judged}
+        typer.echo(json.dumps(told, indent=2))
         return
-    typer.echo("\n".join(_lines(calibration, qualities, accuracy, from_top=from_top_tier)), err=True)
+    lines = [*_lines(calibration, qualities, accuracy, from_top=from_top_tier), *map(str, replaced)]
+    typer.echo("\n".join(lines), err=True)
     typer.echo(to)
 
 

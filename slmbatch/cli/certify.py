@@ -15,6 +15,7 @@ from slmbatch.certificates.planning import Plan as Design
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
+from slmbatch.report.promise import promised
 from slmbatch.run.certified.phases import CertifiedRun, Outcome
 from slmbatch.run.certified.proof import verify
 from slmbatch.run.plan import Plan
@@ -83,11 +84,15 @@ def plan_lines(planned: Design, top: str) -> list[str]:
 
 def told(outcome: Outcome) -> dict[str, object]:
     """Return the outcome as the report has it."""
+    replaced: dict[str, object] = {"replaced": [one.facts() for one in outcome.replaced]}
     if outcome.refusal is not None:
-        refusal = outcome.refusal
-        return {"refused": refusal.reason.value, "message": refusal.message, "numbers": dict(refusal.numbers)}
+        one = outcome.refusal
+        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | replaced
     assert outcome.certificate is not None
-    one = outcome.certificate
+    return _facts(outcome.certificate) | replaced
+
+
+def _facts(one: Certificate) -> dict[str, object]:
     names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")
     return {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
 
@@ -99,22 +104,13 @@ def verify_verb(out: Path, *, json_: bool) -> None:
         found = [{name: str(value) for name, value in asdict(one).items()} for one in differing]
         typer.echo(json.dumps({"verified": not differing, "differences": found}, indent=2, ensure_ascii=False))
     else:
-        typer.echo("\n".join(_verified(certificate) if not differing else [_line(one) for one in differing]))
+        said = [_line(one) for one in differing] or ["Verified.", *promised(_facts(certificate))]
+        typer.echo("\n".join(said))
     if differing:
         raise Unsettled(
             f"{out / CERTIFICATE}: {len(differing)} things differ from what the run's files say.",
             "Something was changed after the certificate was written: run the same command again to write it anew.",
         )
-
-
-def _verified(one: Certificate) -> list[str]:
-    wrong = len(one.error_ranks)
-    return [
-        f"Verified: with {1 - one.delta:.0%} certainty at least {one.agreement:.2%} of {one.rows:,} rows are as "
-        f"{one.top_tier} would say ({one.asked_on}).",
-        f"It was asked about {one.rows - one.kept:,} of them, {one.sample:,} drawn at random: {wrong} of these "
-        "differed.",
-    ]
 
 
 def _line(one: Difference) -> str:

@@ -65,6 +65,7 @@ def _as_json(evaluation: Evaluation, failed: Sequence[str]) -> dict[str, Any]:
         "cost_basis": evaluation.cost_basis,
         "measures": [asdict(one) for one in evaluation.measures],
         "confusion": [asdict(one) for one in judged.confusion],
+        "replaced": [one.facts() for one in evaluation.replaced],
         "baseline": asdict(against) | {"baseline": str(against.baseline)} if against else None,
         "failed": list(failed),
     }
@@ -91,4 +92,6 @@ def _show(evaluation: Evaluation) -> None:
         for row in one.rows:
             shown.add_row(*map(escape, row))
         console.print(shown)
+    for said in evaluation.replaced:
+        console.print(str(said), markup=False)
     console.print(f"cost rests on: {evaluation.cost_basis}", markup=False)

@@ -106,7 +106,8 @@ def _budget_reached(summary: Summary, plan: Plan) -> BudgetReached:
     """Say what the cap has left undone, and what it would cost to do it."""
     waiting = [f"{one['rows']} rows wait for {one['tier']}" for one in summary["over_budget"]]
     guesses = [one["usd_estimated"] for one in summary["over_budget"]]
-    known = f"They would cost about {sum(map(Decimal, (one for one in guesses if one)), Decimal(0)):.4f} USD more. "
+    about = "at most about" if plan.choices.promise else "about"  # a certificate keeps many from being asked
+    known = f"They would cost {about} {sum(map(Decimal, (one for one in guesses if one)), Decimal(0)):.4f} USD more. "
     more = "What one of them may cost at most is in its reason. " if None in guesses else known
     return BudgetReached(
         f"The budget of {plan.max_usd} USD is reached, {summary['usd']} are spent: {', '.join(waiting)}.",

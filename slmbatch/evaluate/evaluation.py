@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from slmbatch.certificates.earning import Replaced
 from slmbatch.errors import InputError, UsageError
 from slmbatch.evaluate.classify import judge_labels
 from slmbatch.evaluate.fields import field_names, judge_fields
@@ -20,7 +21,10 @@ from slmbatch.evaluate.scores import Doubles
 from slmbatch.evaluate.shares import Name, Shares
 from slmbatch.readers.gold import read_gold
 from slmbatch.report.summary import Summary, read_summary
-from slmbatch.store.folder import EVALUATION, write_durably
+from slmbatch.run.replacing import replacements
+from slmbatch.store.folder import EVALUATION, RunFolder, write_durably
+from slmbatch.store.parts import part_paths
+from slmbatch.tasks.labels import JOINT, in_order
 
 COMPARED = ("accuracy", "macro_f1", "field_accuracy", "field_f1", "item_f1", "document_accuracy", "accepted_accuracy")
 BY_DOCUMENT = ("accuracy", "document_accuracy")  # one right or wrong for each: McNemar's test is exact for them
@@ -50,13 +54,14 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A run's measures, what they were made of, and what the run's cost rests on."""
+    """A run's measures, what they were made of, what its cost rests on; what its tiers made of each other's labels."""
 
     task: str
     judged: Judged
     measures: Sequence[Measure]
     cost_basis: str
     against: Against | None = None
+    replaced: Sequence[Replaced] = ()
 
 
 def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
@@ -75,7 +80,17 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
             "column that --id-column named, else they are PATH#ROW.",
         )
     against = None if baseline is None else compare(out, baseline, expected, where=gold)
-    return Evaluation(summary["task"], judged, judged.measures(), summary["bill"]["total"]["basis"], against)
+    basis = summary["bill"]["total"]["basis"]
+    replaced = _replaced(out, expected) if summary["task"] == "classify" else []
+    return Evaluation(summary["task"], judged, judged.measures(), basis, against, replaced)
+
+
+def _replaced(out: Path, expected: Mapping[str, Any]) -> list[Replaced]:
+    folder = RunFolder(out)
+    rows = pl.read_parquet(folder.rows, columns=["id", "key"]).unique("id", keep="first")
+    labels = {key: JOINT.join(told) if isinstance(told, list) else told for key, told in expected.items() if told}
+    right = {key: in_order(labels[name]) for name, key in rows.iter_rows() if name in labels}
+    return replacements(part_paths(folder.parts), right)
 
 
 def judge(

@@ -44,6 +44,7 @@ def page(evaluation: Evaluation) -> str:
         *(part for one in tables(evaluation) for part in _shown(one)),
         *_matrix(judged.confusion),
         *(part for one in judged.scored for part in _curve(one)),
+        *(element("p", str(one)) for one in evaluation.replaced),
         element("p", f"Cost rests on: {evaluation.cost_basis}.", class_="soft"),
         element("footer", f"slmbatch {__version__}. It names labels and fields and holds no text of documents."),
     )

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr
 
+from slmbatch.certificates.earning import sign_test
 from slmbatch.evaluate.scores import Doubles
 
 SEED = 20240229
@@ -77,8 +77,7 @@ def mcnemar(new: npt.NDArray[np.bool_], old: npt.NDArray[np.bool_]) -> float:
 
     It's what `swapped` comes to for a share of right documents, without chance.
     """
-    gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
-    return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5))) if gained + lost else 1.0
+    return sign_test(int((new & ~old).sum()), int((old & ~new).sum()))
 
 
 def holm(probabilities: Sequence[float]) -> list[float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
-from slmbatch.checks.letters import plain
+from slmbatch.checks.letters import meaning
 from slmbatch.checks.values import parse_value
 from slmbatch.types import Kind, Scalar
 
@@ -20,7 +20,7 @@ LEAST_LIKE = 0.5  # a text less like the expected one isn't a misspelling of it,
 
 
 def same(found: Any, expected: Any) -> bool:
-    """Whether two values mean the same: amounts within half a cent, dates by day, texts by letters and digits."""
+    """Whether two values mean the same: amounts within half a cent, dates by day, texts by `meaning`."""
     if found is None or expected is None:
         return found is expected
     if isinstance(found, bool):
@@ -30,7 +30,7 @@ def same(found: Any, expected: Any) -> bool:
         return isinstance(wanted, Decimal) and abs(Decimal(found) - wanted) < CENT
     if isinstance(found, dt.date):
         return found == _read(str(expected), Kind.DATE)
-    return _plain(str(found)) == _plain(str(expected))
+    return _meaning(str(found)) == _meaning(str(expected))
 
 
 # Each value of a list is compared with each of another: what it comes to is worked out once.
@@ -39,10 +39,7 @@ def _read(text: str, kind: Kind) -> Scalar | None:
     return parse_value(text, kind, literal=kind is Kind.DECIMAL)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return plain(folded) or folded.strip()
+_meaning = lru_cache(maxsize=REMEMBERED)(meaning)
 
 
 def likeness(found: Any, expected: Any) -> float:

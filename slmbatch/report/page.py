@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 from slmbatch import __version__
 from slmbatch.report.markup import Child, document, element, table
+from slmbatch.report.promise import promised
 from slmbatch.report.svg import Bar, bars, histogram, steps
 from slmbatch.store.folder import PAGE, write_durably
 
@@ -57,6 +58,7 @@ def page(summary: Mapping[str, Any]) -> str:
         style,
         element("h1", title),
         element("p", _when(summary), class_="soft"),
+        *(element("p", one) for one in promised(summary["certificate"])),
         _tiles(summary),
         *_settled(summary),
         *_cost(summary),

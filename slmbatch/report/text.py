@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from slmbatch.report.promise import promised
 from slmbatch.report.summary import Summary
 
 LABELS_SHOWN = 20
@@ -27,6 +28,7 @@ def as_text(summary: Summary) -> str:
     lines += [line for tier in summary["tiers"] for line in _tier(tier)]
     for one in summary["over_budget"]:
         lines.append(f"  {one['rows']} rows wait for {one['tier']}: the budget is reached")
+    lines += promised(summary["certificate"])
     lines += _bill(summary["bill"])
     for name in ("labels", "types"):
         lines += _counted(name, summary.get(name) or {})

@@ -45,6 +45,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ran.out.strip() == str(folder / "calibration.json")
     assert f"head:{folder / 'small'}: {ROWS} rows; " in ran.err
     assert "for accuracy 0.95: --threshold 0." in ran.err
+    assert f"answers of head:{folder / 'small'}: " in ran.err
+    assert "it earns its place" in ran.err
     batch(folder, "fresh", seed=3)
     return folder
 
@@ -78,6 +80,17 @@ def test_probabilities_hold_on_fresh_rows_and_the_threshold_is_one_of_them(made:
     without = slmbatch(*small(made, tmp_path / "after"))
     assert without.code == 2
     assert "differing: calibration" in without.err
+
+
+def test_an_evaluation_says_what_each_tier_made_of_the_one_before(made: Path) -> None:
+    rows, ran = results(made / "out"), slmbatch("eval", made / "out", "--gold", made / "old-gold.parquet", "--json")
+    (told,) = json.loads(ran.out)["replaced"]
+    assert (told["tier"], told["before"]) == (f"head:{made / 'large'}", f"head:{made / 'small'}")
+    assert told["rows"] == sum(row["tiers_tried"] == 2 for row in rows)
+    assert (told["earned"], told["became_right"] > told["became_wrong"] > 0) == (True, True)
+    ran = slmbatch("eval", made / "out", "--gold", made / "old-gold.parquet")
+    assert f"{told['became_right']} became right, {told['became_wrong']} wrong" in " ".join(ran.out.split())
+    assert "it earns its place" in (made / "out" / "eval.html").read_text()
 
 
 def test_what_was_calibrated_can_be_calibrated_again_to_the_same(made: Path, tmp_path: Path) -> None:

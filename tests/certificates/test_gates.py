@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from slmbatch.certificates.gates import Reason, Refusal, refusal
-from slmbatch.certificates.settling import draw_line
+from slmbatch.certificates.gates import Reason, Refusal, fewest_kept, refusal
+from slmbatch.certificates.settling import Line, draw_line
 
 ROWS, SAMPLE = 1_000, np.arange(0, 1_000, 10)
 
@@ -59,3 +59,13 @@ def test_a_score_that_may_only_seem_to_rank_is_refused() -> None:
     assert refused is not None
     assert refused.reason is Reason.SCORE_RANKS_NOTHING
     assert refused.numbers["least"] <= 0.6 < refused.numbers["auroc"]
+
+
+@pytest.mark.parametrize(("tolerated", "least"), [(0, 0.8), (3, 0.8), (12, 0.8), (3, 0.9)])
+def test_the_fewest_kept_rows_are_where_the_gate_opens(tolerated: int, least: float) -> None:
+    fewest = fewest_kept(pool=ROWS, sample=100, tolerated=tolerated, delta=0.1, min_accepted_agreement=least)
+    for kept, opens in ((fewest - 1, False), (fewest, True)):
+        line = Line(pool=ROWS, sample=100, rank=kept, labelled_above=0, errors=(), missing=0)
+        named = {"rows": ROWS, "tolerated": tolerated, "delta": 0.1, "min_accepted_agreement": least}
+        refused = refusal(line, SAMPLE, [True] * 100, **named)  # type: ignore[arg-type]
+        assert (refused is None) is opens

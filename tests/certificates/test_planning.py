@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from slmbatch.certificates.counting import Target, risk
-from slmbatch.certificates.gates import Reason, Refusal
+from slmbatch.certificates.gates import Reason, Refusal, fewest_kept, refusal
 from slmbatch.certificates.planning import Batch, Plan, expected_cost, plan
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import default_chances, guessed_chances, learned_chances, ranked_way
@@ -31,23 +31,55 @@ def planned(rows: int, target: Target, **named: object) -> Plan:
 def test_plans_are_those_of_another_program(
     rows: int, agreement: float, sample: int, tolerated: int, saving: float
 ) -> None:
-    made = planned(rows, Target(agreement, 0.1))
+    made = planned(rows, Target(agreement, 0.1), min_accepted_agreement=None)  # of which the other one knows nothing
     assert (made.sample, made.tolerated) == (sample, tolerated)
     assert made.saving == pytest.approx(saving, abs=0.006)
     assert made.risk == risk(pool=rows, allowed=made.allowed, sample=sample, tolerated=tolerated) <= 0.1
     assert made.misses[0].probability == made.risk
 
 
-def test_no_other_plan_is_expected_to_cost_less() -> None:
-    made = planned(300, Target(0.9, 0.1))
+@pytest.mark.parametrize("least", [None, 0.8])
+def test_no_other_plan_is_expected_to_cost_less(least: float | None) -> None:
+    made = planned(300, Target(0.9, 0.1), min_accepted_agreement=least)
     way, batch, costs = ranked_way([default_chances(300)]), Batch(300, 300), np.array([0.0, 1.0])
     every = [
-        expected_cost(way, batch, costs, sample=sample, tolerated=tolerated)
+        expected_cost(way, batch, costs, sample=sample, tolerated=tolerated, kept=needed(sample, tolerated, least))
         for sample in range(1, 181)
         for tolerated in range(12)
         if tolerated <= sample and risk(pool=300, allowed=30, sample=sample, tolerated=tolerated) <= 0.1
     ]
     assert 1 - min(every) / 300 == pytest.approx(made.saving)
+
+
+def needed(sample: int, tolerated: int, least: float | None) -> int:
+    return fewest_kept(pool=300, sample=sample, tolerated=tolerated, delta=0.1, min_accepted_agreement=least)
+
+
+@pytest.mark.parametrize("agreement", [0.7, 0.8])
+def test_a_target_whose_kept_rows_may_be_wrong_is_refused_before_labels_are_bought(agreement: float) -> None:
+    refused = plan(ranked_way([default_chances(300)]), Batch(300, 300), Target(agreement))
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.KEPT_ROWS_WRONG
+    assert refused.numbers["needed"] >= 5 * refused.numbers["wrong"]  # for 80 % of them to agree
+    assert refused.numbers["needed"] > refused.numbers["kept"]
+    assert refused.message.endswith("ask for a higher target.")
+
+
+@pytest.mark.parametrize("agreement", [0.85, 0.86, 0.9])
+def test_what_a_plan_expects_is_what_the_gate_lets_through(agreement: float) -> None:
+    rows = 500
+    made = planned(rows, Target(agreement))
+    random = np.random.default_rng(2)
+    saved = 0
+    for _ in range(3_000):
+        wrong = random.random(rows) < default_chances(rows)
+        sample = np.sort(random.permutation(rows)[: made.sample])
+        agrees = (~wrong[sample]).tolist()
+        line = draw_line(sample, agrees, pool=rows, tolerated=made.tolerated)
+        refused = refusal(line, sample, agrees, rows=rows, tolerated=made.tolerated, delta=0.1)
+        if refused is None or refused.reason is not Reason.KEPT_ROWS_WRONG:
+            saved += line.kept
+    assert saved / 3_000 == pytest.approx(rows - made.asked[1].expected, rel=0.06)
 
 
 def test_forecasts_and_bill_are_what_batches_like_the_guess_come_to() -> None:

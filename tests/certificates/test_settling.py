@@ -22,6 +22,16 @@ def test_with_few_errors_every_unlabelled_row_is_kept() -> None:
     assert (line.rank, line.kept, line.labelled_above) == (15, 10, 5)
 
 
+def test_copies_of_rows_that_go_up_are_not_kept() -> None:
+    contents = np.array(list("abcdefghijklmno"), "S1")
+    contents[0] = contents[4]  # a copy of a labelled row before the line
+    contents[[2, 3]] = b"z"  # copies of each other only
+    contents[8] = contents[11]  # a copy of a row beyond the line
+    line = draw_line(SAMPLE, [True, False, True, False, True], pool=15, tolerated=1, contents=contents)
+    assert line.keeps(SAMPLE).tolist() == [0, 2, 3, 5, 7, 8]
+    assert (line.copies, line.kept) == (2, 4)
+
+
 def test_a_label_that_never_came_counts_as_an_error() -> None:
     line = draw_line(SAMPLE, [True, None, True, True, True], pool=15, tolerated=0)
     assert (line.rank, line.missing, line.errors) == (4, 1, (4,))

@@ -21,6 +21,7 @@ from slmbatch.evaluate.values import likeness
         (dt.date(2024, 3, 12), "2024-03-13", False),
         ("DE12 3456", "de123456", True),
         ("Müller AG", "Muller AG", False),
+        ("version 1.5", "version 15", False),
         (None, "x", False),
         (3, "3", True),
         (True, "true", True),

@@ -268,12 +268,54 @@ def test_a_budget_that_ends_among_the_labels_loses_none_of_them(
     run = paid(table, tmp_path / "out", cheap, top, "--yes")
     ran = slmbatch(*run, "--max-usd", "0.004")
     assert ran.code == 4, ran.err
+    assert "No certificate: the budget of 0.004 USD is reached" in ran.err
     assert "(labels)" in ran.err
     bought = top.asked().total()
     assert bought > 0
+    rows = results(tmp_path / "out")
+    assert [row["row"] for row in rows] == list(range(300))
+    assert sum(row["tier"] == top.model and row["status"] == "accepted" for row in rows) == top.answered().total()
+    waiting = [row for row in rows if row["waits_for"] == top.model]
+    assert {(row["status"], row["tier"]) for row in waiting} == {("review", cheap.model)}
+    assert len(waiting) == 300 - top.answered().total()
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["certificate"]["refused"] == "over_budget"
+    assert report["over_budget"][0]["rows"] == len(waiting)
+    assert not (tmp_path / "out" / "certificate.json").exists()
+    ran = slmbatch("verify", tmp_path / "out")
+    assert (ran.code, "No certificate: the budget of 0.004 USD" in ran.err) == (2, True), ran.err
     ran = slmbatch(*run, "--max-usd", "1")
     assert ran.code == 0, ran.err
+    assert slmbatch("verify", tmp_path / "out").code == 0
+    assert {row["waits_for"] for row in results(tmp_path / "out")} == {None}
     assert top.asked().total() == certificate(tmp_path / "out")["sample"]  # none was asked twice
+
+
+def test_a_budget_that_ends_after_the_labels_delivers_what_is_kept(
+    tmp_path: Path, heads: tuple[Path, Path], scripted: Callable[..., Scripted]
+) -> None:
+    texts, topics = tickets(ROWS, seed=2)
+    right = dict(zip(texts, topics, strict=True))
+
+    def knows(asked: Asked) -> Reply:
+        return completion(json.dumps({"label": next(topic for text, topic in right.items() if text in asked.text)}))
+
+    table, top = write_table(tmp_path / "tickets.parquet", texts), scripted(by=knows)
+    tiers = ["--model", f"head:{heads[0]}", "--escalate", top.model, "--price", f"{top.model}={PRICE}"]
+    run = ["classify", table, "--labels", ",".join(TOPICS), "-o", tmp_path / "out", *tiers, "--target", TARGET, "--yes"]
+    ran = slmbatch(*run, "--max-usd", "0.0045")
+    assert (ran.code, "(the rest)" in ran.err) == (4, True), ran.err
+    rows, asked = results(tmp_path / "out"), len(top.asked)
+    cheap = f"head:{heads[0]}"
+    kept = {row["id"] for row in rows if row["status"] == "accepted" and row["tier"] == cheap}
+    assert kept
+    assert {row["waits_for"] for row in rows if row["id"] not in kept and row["tier"] == cheap} == {top.model}
+    assert sum(row["tier"] == top.model for row in rows) == asked
+    assert not (tmp_path / "out" / "certificate.json").exists()
+    assert slmbatch(*run, "--max-usd", "1").code == 0
+    assert kept == {row["id"] for row in results(tmp_path / "out") if row["tier"] == cheap}
+    assert len(top.asked) == ROWS - len(kept) == ROWS - certificate(tmp_path / "out")["kept"]
+    assert slmbatch("verify", tmp_path / "out").code == 0
 
 
 def test_changed_input_is_another_batch(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
@@ -291,7 +333,9 @@ def test_too_few_rows_go_up_with_the_reason_and_stop_under_strict(
     table, cheap, top = write_rows(tmp_path / "rows.parquet", range(10)), loopback(), loopback()
     ran = slmbatch(*paid(table, tmp_path / "out", cheap, top, "--yes", "--strict"))
     assert ran.code == 3, ran.err
-    assert "No certificate: agreement of 0.9 with delta 0.1 needs at least" in ran.err
+    why = "No certificate: agreement of 0.9 with delta 0.1 needs at least"
+    assert why in ran.err
+    assert why in slmbatch("verify", tmp_path / "out").err
     assert top.asked().total() == 0
     ran = slmbatch(*paid(table, tmp_path / "out", cheap, top, "--yes"))
     assert ran.code == 0, ran.err
@@ -301,7 +345,20 @@ def test_too_few_rows_go_up_with_the_reason_and_stop_under_strict(
     assert json.loads((tmp_path / "out" / "report.json").read_text())["certificate"]["refused"] == "too_few_rows"
     ran = slmbatch("verify", tmp_path / "out")
     assert (ran.code, ran.out) == (2, "")
-    assert "nor where it was refused: report.json says why" in ran.err
+    assert why in ran.err
+    assert why in slmbatch("report", tmp_path / "out").out
+    assert why in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_no_label_is_bought_for_a_target_that_its_own_gate_refuses(
+    tmp_path: Path, loopback: Callable[..., Loopback]
+) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(300)), loopback(), loopback()
+    ran = slmbatch(*paid(table, tmp_path / "out", cheap, top, "--yes", "--strict", "--target", "0.8"))
+    assert ran.code == 3, ran.err
+    assert "No certificate: a target of 0.8 lets up to" in ran.err
+    assert "ask for a higher target" in ran.err
+    assert top.asked().total() == 0
 
 
 def test_a_label_that_never_came_counts_as_an_error(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:

@@ -23,6 +23,13 @@ def leaf(value: str | None) -> dict[str, object]:
         ("+", "-", Kind.TEXT, False),
         ("★★★", "★", Kind.TEXT, False),
         ("1.50", "1.5", Kind.DECIMAL, True),
+        ("1.5", "15", Kind.TEXT, False),
+        ("1.5 million", "15 million", Kind.TEXT, False),
+        ("10:30", "1030", Kind.TEXT, False),
+        ("1,5 l", "1.5 L", Kind.TEXT, True),
+        ("DE89 3704 0044", "de8937040044", Kind.TEXT, True),
+        ("Lane 12, 10115 Berlin", "lane 12 10115 berlin", Kind.TEXT, True),
+        ("Mu\u0308ller", "Müller", Kind.TEXT, True),
     ],
 )
 def test_values_agree_by_meaning(one: str, other: str, kind: Kind, same: bool) -> None:

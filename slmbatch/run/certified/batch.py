@@ -30,7 +30,7 @@ class Batch:
     """The readable rows of a run in input order.
 
     `keys` are their contents' hashes; `pool` the places, among them, of the rows that may keep their cheap answer, and
-    `frozen` these rows' ids, scores and answers.
+    `frozen` these rows' ids, scores, answers and contents.
     """
 
     keys: Strings
@@ -86,11 +86,8 @@ def read_batch(path: Path) -> Batch:
     pool = np.flatnonzero(table["usable"].to_numpy())
     usable = table.take(pa.array(pool))
     scores = usable["score"].to_numpy()  # null becomes NaN
-    return Batch(
-        keys=np.array(table["key"].to_pylist(), dtype="S16"),
-        pool=pool,
-        frozen=Frozen(_named(usable), scores, usable["answer"].to_pylist()),
-    )
+    keys = np.array(table["key"].to_pylist(), dtype="S16")
+    return Batch(keys, pool, Frozen(_named(usable), scores, usable["answer"].to_pylist(), keys[pool]))
 
 
 def _named(table: pa.Table) -> list[str]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from slmbatch.checks.letters import plain
+from slmbatch.checks.letters import meaning
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import part_paths
 from slmbatch.store.rows import GROUP_ROWS
@@ -98,7 +98,7 @@ def frozen_rows(path: Path) -> bytes:
 def answers(settled: pa.Table, kinds: Kinds | None) -> list[str | None]:
     """Return each result's answer as a text that is equal for answers that mean the same; None where there is none.
 
-    Labels as their set. Fields by digest of all values: amounts by value, texts by letters and digits.
+    Labels as their set. Fields by digest of all values: amounts by value, texts by `meaning`, as in evaluations.
     """
     if kinds is None:
         return [None if one is None else in_order(one) for one in settled["label"].to_pylist()]
@@ -121,4 +121,4 @@ def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:
 def _meaning(value: str, kind: Kind) -> str:
     if kind is Kind.DECIMAL:
         return format(Decimal(value).normalize(), "f")
-    return plain(value) or value.strip() if kind is Kind.TEXT else value
+    return meaning(value) if kind is Kind.TEXT else value

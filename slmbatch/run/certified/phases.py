@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from slmbatch.certificates.certificate import Certificate, Provenance, certify
 from slmbatch.certificates.counting import Target
-from slmbatch.certificates.gates import Refusal, refusal
+from slmbatch.certificates.earning import Replaced
+from slmbatch.certificates.gates import Reason, Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
 from slmbatch.certificates.planning import plan as design
 from slmbatch.certificates.ranking import Places, Ranking
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
-from slmbatch.errors import BudgetReached
 from slmbatch.readers import read
 from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
-from slmbatch.run.certified.labels import LABELS_FILE, labelled_on, read_labels, told_about, write_labels
+from slmbatch.run.certified.labels import (
+    LABELS_FILE,
+    agreement,
+    judged_by_top,
+    labelled_on,
+    missed,
+    read_labels,
+    told_about,
+    write_labels,
+)
 from slmbatch.run.certified.prices import per_row
-from slmbatch.run.certified.proof import keys_of, write_proof
+from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.promise import Promise
-from slmbatch.store.folder import DONE, RunFolder, Stage, write_durably
+from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, Stage, write_durably
 from slmbatch.store.manifest import open_manifest
-from slmbatch.store.parts import KeyIndex, part_paths, settled_keys, whole_keys
+from slmbatch.store.parts import KeyIndex, PartStore, part_paths, settled_keys, whole_keys
 from slmbatch.store.rows import keys_in, sources_of
 from slmbatch.store.tables import build_tables
 
@@ -41,11 +50,15 @@ Watch = Callable[[Counts], None] | None
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a certified run ended: with a certificate, or with the refusal for which all rows went to the top tier."""
+    """How a certified run ended: with a certificate, or with the reason why there is none.
+
+    All rows went to the top tier then, unless the budget has ended before.
+    """
 
     counts: Counts
     certificate: Certificate | None = None
     refusal: Refusal | None = None
+    replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
 
 
 class CertifiedRun:
@@ -79,48 +92,59 @@ class CertifiedRun:
     def run(self) -> Outcome:
         """Go through all phases; what an earlier session has done is found in the folder.
 
-        Raises what `execute` does; BudgetReached when --max-usd doesn't pay for all that the top tier must be asked.
+        Where --max-usd ends a phase, what is finished is delivered, and the refusal says so.
+        Raises what `execute` does.
         """
-        counts = self._answer()
+        if self._topped.parts.exists():
+            PartStore(self._topped.parts)  # makes a part of the journal that a killed session has left
+        counts, unpaid = self._answer()
+        if unpaid is not None:
+            return self._deliver(KeyIndex(), Outcome(counts, refusal=unpaid), unpaid=True)
         batch = open_batch(self._folder, self._answered, self._plan.schema)
         ranking = batch.ranking(self._promise.seed)
         planned = self._design(batch, ranking)
-        self._announce(planned)
         if isinstance(planned, Refusal):
-            return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=planned))
+            return self._refuse(batch, Outcome(counts, refusal=planned))
+        self._announce(planned)
         sample = ranking.sample(planned.sample)
-        agrees = self._labels(batch, ranking.order[sample])
-        line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated)
-        refused = refusal(
+        places = ranking.order[sample]
+        agrees = self._labels(batch, places)
+        if isinstance(agrees, Refusal):
+            return self._deliver(KeyIndex(), Outcome(counts, refusal=agrees), unpaid=True)
+        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._topped.parts)
+        contents = batch.keys[batch.pool[ranking.order]]
+        line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated, contents=contents)
+        refused = self._sent_up(batch) or refusal(
             line, sample, agrees, rows=len(batch), tolerated=planned.tolerated, delta=planned.target.delta
         )
         if refused is not None:
-            self._announce(refused)
             self._agreed = False
-            return self._settle(batch, np.empty(0, np.int64), Outcome(counts, refusal=refused))
+            return self._refuse(batch, Outcome(counts, refusal=refused, replaced=replaced))
         certificate = certify(planned, ranking, line, self._provenance())
-        return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate))
+        return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate, replaced=replaced))
 
-    def _answer(self) -> Counts:
+    def _answer(self) -> tuple[Counts, Refusal | None]:
         """Have the tiers below the top one answer everything, unless their answers are frozen already."""
         plan, folder = self._plan, self._folder
         if not plan.choices.overwrite and (folder.certify / FROZEN_FILE).exists():
             open_manifest(folder, plan.settings())
             rows = read_again(folder, read(plan.found, plan.reading))
             (folder.root / DONE).unlink(missing_ok=True)
-            return Counts(total=rows, read=rows, done=rows, resumed=rows)
+            return Counts(total=rows, read=rows, done=rows, resumed=rows), None
         one = Pass(plan.tiers[:-1], self._answered)
         counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
         left = keys_in(folder.rows).missing(_settled(self._answered))
-        if left:  # frozen without them, they couldn't be asked about any more
-            raise self._budget_reached(one.tiers, f"all but {len(left)} texts")
-        return counts
+        # frozen without them, they couldn't be asked about any more
+        return counts, self._unpaid(one.tiers, f"all but {len(left)} texts") if left else None
 
     def _design(self, batch: Batch, ranking: Ranking) -> Design | Refusal:
-        """Plan the labels, or take the plan that was made before any was bought."""
+        """Plan the labels, or take what was planned, or refused, before any was bought."""
         path = self._folder.certify / "plan.json"
         if path.exists():
             return msgspec.json.decode(path.read_bytes(), type=Design)
+        refused = self._refused_earlier()
+        if refused is not None:
+            return refused
         target = Target(float(self._promise.target), float(self._promise.delta))
         scores = np.asarray(batch.frozen.scores, np.float64)[ranking.order]
         prices = per_row(self._plan, self._answered.parts)
@@ -130,53 +154,91 @@ class CertifiedRun:
             write_durably(path, msgspec.json.encode(made))
         return made
 
-    def _labels(self, batch: Batch, places: Places) -> list[bool | None]:
-        """Have the top tier label rows of the pool; returns whether it agrees, None where it didn't answer."""
+    def _labels(self, batch: Batch, places: Places) -> list[bool | None] | Refusal:
+        """Have the top tier label rows of the pool; returns whether it agrees, None where it didn't answer.
+
+        Those for which it couldn't be reached earlier are asked about again.
+        """
+        keys = batch.keys_at(places)
+        unpaid = self._ask(KeyIndex.of(keys), "labels", again=missed(keys, self._topped.parts))
+        if unpaid is not None:
+            return unpaid
+        assert batch.frozen.answers is not None
         path = self._folder.certify / LABELS_FILE
-        ids = [batch.frozen.ids[place] for place in places.tolist()]
-        if not path.exists():
-            keys = batch.keys_at(places)
-            self._ask(KeyIndex.of(keys), "labels")
-            assert batch.frozen.answers is not None
-            cheap = [batch.frozen.answers[place] for place in places.tolist()]
-            told = told_about(keys, self._topped.parts, self._kinds)
-            write_labels(path, ids, cheap, told, asked_on=dt.datetime.now(dt.UTC).date())
-        agrees = read_labels(path)
-        return [agrees[one] for one in ids]
+        ids, cheap = ([some[place] for place in places.tolist()] for some in (batch.frozen.ids, batch.frozen.answers))
+        told = told_about(keys, self._topped.parts, self._kinds)
+        agrees = agreement(cheap, told)
+        if not path.exists() or list(read_labels(path).values()) != agrees:
+            (self._folder.root / CERTIFICATE).unlink(missing_ok=True)  # it rests on the labels that were there
+            write_labels(path, ids, told, agrees, asked_on=dt.datetime.now(dt.UTC).date())
+        return agrees
+
+    def _refused_earlier(self) -> Refusal | None:
+        """Return the refusal of an earlier session; a budget that ended isn't one."""
+        refused = saved_refusal(self._folder)
+        return None if refused is None or refused.reason is Reason.OVER_BUDGET else refused
+
+    def _sent_up(self, batch: Batch) -> Refusal | None:
+        """Return the refusal for which the top tier was asked about every row already, in an earlier session.
+
+        A certificate could only take its answers back, however many labels have come since.
+        """
+        everything = KeyIndex.of(whole_keys(np.unique(batch.keys)))
+        return None if everything.missing(_settled(self._topped)) else self._refused_earlier()
+
+    def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
+        """Say why there's no certificate, and send every row up."""
+        assert outcome.refusal is not None
+        save_refusal(self._folder, outcome.refusal)
+        self._announce(outcome.refusal)
+        return self._settle(batch, np.empty(0, np.int64), outcome)
 
     def _settle(self, batch: Batch, kept: Places, outcome: Outcome) -> Outcome:
         """Ask the top tier about every row but the kept ones, and write the results."""
         staying = keys_of(batch, kept)
         everything = KeyIndex.of(whole_keys(np.unique(batch.keys)))
-        self._ask(KeyIndex.of(everything.missing(staying)), "the rest")
-        compose(self._answered.parts, self._topped.parts, self._folder.parts, staying)
-        build_tables(self._folder, part_paths(self._folder.parts), self._plan.schema)
+        unpaid = self._ask(KeyIndex.of(everything.missing(staying)), "the rest")
+        if unpaid is not None:
+            outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
+        return self._deliver(staying, outcome, unpaid=unpaid is not None)
+
+    def _deliver(self, staying: KeyIndex, outcome: Outcome, *, unpaid: bool) -> Outcome:
+        """Write the results as far as they are settled: all of them, unless the budget has ended before."""
+        folder, schema = self._folder, self._plan.schema
+        (folder.root / CERTIFICATE).unlink(missing_ok=True)
+        if outcome.refusal is not None:
+            save_refusal(folder, outcome.refusal)
+        waits_for = self._plan.tiers[-1].name if unpaid else None
+        compose(self._answered.parts, self._topped.parts, folder.parts, staying, waits_for=waits_for)
+        build_tables(folder, part_paths(folder.parts), schema)
         if outcome.certificate is not None:
-            write_proof(self._folder, outcome.certificate, self._plan.schema)
+            write_proof(folder, outcome.certificate, schema)
         return outcome
 
-    def _ask(self, keys: KeyIndex, what: str) -> None:
-        """Ask the top tier about these contents, as far as it hasn't been."""
+    def _ask(self, keys: KeyIndex, what: str, *, again: Sequence[bytes] = ()) -> Refusal | None:
+        """Ask the top tier about these contents, as far as it hasn't been, and about those of `again`.
+
+        Returns what the budget has left out.
+        """
         top = self._plan.tiers[-1]
-        wanted = frozenset(keys.missing(_settled(self._topped, without_failed=self._plan.choices.retry_failed)))
+        settled = _settled(self._topped, without_failed=self._plan.choices.retry_failed)
+        wanted = frozenset([*keys.missing(settled), *again])
         if not wanted:
-            return
+            return None
         if not self._agreed:
             self._agree(f"Ask {top.name} about {len(wanted):,} texts ({what}), and go on?")
             self._agreed = True
         sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
         one = Pass((top,), self._topped, threshold=0.0, only=wanted, sources=sources)
-        run_pass(self._plan, self._folder, one, watch=self._watch)
+        asked = replace(self._plan, choices=replace(self._plan.choices, retry_failed=True))  # only what is wanted
+        run_pass(asked, self._folder, one, watch=self._watch)
         left = keys.missing(_settled(self._topped))
-        if left:
-            raise self._budget_reached(one.tiers, f"all but {len(left)} of {len(keys)} texts ({what})")
+        return self._unpaid(one.tiers, f"all but {len(left)} of {len(keys)} texts ({what})") if left else None
 
-    def _budget_reached(self, tiers: Sequence[TierPlan], asked: str) -> BudgetReached:
+    def _unpaid(self, tiers: Sequence[TierPlan], asked: str) -> Refusal:
         names = " and ".join(tier.name for tier in tiers)
-        return BudgetReached(
-            f"The budget of {self._plan.max_usd} USD is reached: {names} could be asked about {asked}.",
-            "Nothing is lost: the same command with a higher --max-usd goes on.",
-        )
+        said = f"the budget of {self._plan.max_usd} USD is reached: {names} could be asked about {asked}."
+        return Refusal(Reason.OVER_BUDGET, said)
 
     def _provenance(self) -> Provenance:
         *cheap, top = (tier.name for tier in self._plan.tiers)

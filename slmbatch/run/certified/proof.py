@@ -8,29 +8,33 @@ from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slmbatch.certificates.certificate import Certificate, Difference, read_certificate
 from slmbatch.certificates.certificate import verify as verify_counts
+from slmbatch.certificates.gates import Refusal
 from slmbatch.certificates.settling import kept_ranks
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.batch import Batch, read_batch
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of, write_frozen
-from slmbatch.run.certified.labels import LABELS_FILE, labelled_on, read_labels, told_about
+from slmbatch.run.certified.labels import LABELS_FILE, agreement, labelled_on, read_labels, told_about
 from slmbatch.store.folder import CERTIFICATE, RunFolder, write_durably
 from slmbatch.store.parts import KeyIndex, part_paths, whole_keys
 from slmbatch.store.tables import build_tables
 from slmbatch.tasks.schema import Schema, compile_schema
 
 SCHEMA_FILE = "schema.json"  # under the run's certify folder: what the tables are built by
+REFUSAL_FILE = "refused.json"  # there too: why there's no certificate
 TABLES = ("results.parquet", "fields.parquet")
 
 
 def write_proof(folder: RunFolder, certificate: Certificate, schema: Schema | None) -> None:
     """Write certificate.json: the certificate, and the SHA-256 of every file it rests on."""
+    (folder.certify / REFUSAL_FILE).unlink(missing_ok=True)
     if schema is not None:
         write_durably(folder.certify / SCHEMA_FILE, json.dumps({"name": schema.name, "source": schema.source}).encode())
     write_durably(folder.root / CERTIFICATE, certificate.to_json(files=sha256_of_files(folder)))
@@ -43,8 +47,7 @@ def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
     """
     path = folder.root / CERTIFICATE
     if not path.exists():
-        why = "Without --target a run makes none, nor where it was refused: report.json says why under certificate."
-        raise RunFolderError(f"{folder.root}: there is no {CERTIFICATE}.", why)
+        raise _none(folder)
     text = path.read_bytes()
     certificate = read_certificate(text, name=str(path))
     files = json.loads(text).get("files")
@@ -54,6 +57,27 @@ def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         differing.append(Difference("files", "complete", f"{type(error).__name__}: {error}"))
     return certificate, differing
+
+
+def save_refusal(folder: RunFolder, refusal: Refusal) -> None:
+    """Write down why there is no certificate, whatever becomes of the run."""
+    (folder.root / CERTIFICATE).unlink(missing_ok=True)
+    write_durably(folder.certify / REFUSAL_FILE, msgspec.json.encode(refusal))
+
+
+def saved_refusal(folder: RunFolder) -> Refusal | None:
+    """Return why there is no certificate, None where nothing has been said of that."""
+    path = folder.certify / REFUSAL_FILE
+    return msgspec.json.decode(path.read_bytes(), type=Refusal) if path.exists() else None
+
+
+def _none(folder: RunFolder) -> RunFolderError:
+    refusal = saved_refusal(folder)
+    if refusal is not None:
+        return RunFolderError(f"{folder.root}: No certificate: {refusal.message}", "There is nothing to verify.")
+    return RunFolderError(
+        f"{folder.root}: there is no {CERTIFICATE}.", "Only a run with --target makes one, at its end."
+    )
 
 
 def _recomputed(folder: RunFolder, certificate: Certificate) -> Iterator[Difference]:
@@ -108,7 +132,7 @@ def _labels(folder: RunFolder, batch: Batch, schema: Schema | None) -> Iterator[
     drawn = [places[one] for one in table["id"].to_pylist()]
     told = told_about(batch.keys_at(np.array(drawn)), folder.stage("top").parts, kinds_of(schema))
     answers = batch.frozen.answers or []
-    agrees = [None if one is None else one == answers[place] for one, place in zip(told, drawn, strict=True)]
+    agrees = agreement([answers[place] for place in drawn], told)
     for name, found in (("answer", told), ("agrees", agrees)):
         stated = table[name].to_pylist()
         pairs = enumerate(zip(stated, found, strict=True))

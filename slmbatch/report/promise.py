@@ -1,0 +1,22 @@
+"""What a certified run's report says of its certificate, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def promised(told: Mapping[str, Any] | None) -> list[str]:
+    """Return sentences about the `certificate` of report.json; none where the run had no --target."""
+    if told is None:
+        return []
+    replaced = [f"By the last tier's labels {one['said']}" for one in told.get("replaced", [])]
+    if "refused" in told:
+        return [f"No certificate: {told['message']}", *replaced]
+    kept, rows, errors = told["kept"], told["rows"], told["errors"]
+    return [
+        f"Certified: with {1 - told['delta']:.0%} certainty at least {told['agreement']:.2%} of {rows:,} rows are as "
+        f"{told['top_tier']} would say ({told['asked_on']}).",
+        f"It answers {rows - kept:,} of them itself; of {told['sample']:,} drawn at random {errors:,} differed.",
+        *replaced,
+    ]
