@@ -198,3 +198,22 @@ def test_a_run_of_several_types_is_evaluated_estimated_and_reported(tmp_path: Pa
     assert measures["field_accuracy", None] == pytest.approx(3 / 4)
     assert measures["field_accuracy", "invoice.invoice_id"] == 1
     assert "types:\n  invoice " in slmbatch("report", out).out
+
+
+def test_scores_of_fields_are_calibrated_and_types_are_not(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    gold = []
+    for number in range(24):
+        (tmp_path / "in" / f"{number}.txt").write_text("\n".join(receipt(f"{number + 5}.20")))
+        total = "1.00" if number % 4 == 0 else f"{number + 5}.20"
+        gold.append({"id": f"{number}.txt", "values": {"receipt": {"total": total, "date": "2026-03-03"}}})
+    (tmp_path / "gold.jsonl").write_text("\n".join(map(json.dumps, gold)))
+    out, written = tmp_path / "out", tmp_path / "calibration.json"
+    command = ["extract", tmp_path / "in", "--schema", RECEIPT, "--schema", INVOICE, "--quiet"]
+    assert slmbatch(*command, "-o", out).code == 0
+    ran = slmbatch("calibrate", out, "--gold", tmp_path / "gold.jsonl", "-o", written, "--json")
+    assert ran.code == 0, ran
+    curves = {one["tier"]: one["knots"] for one in json.loads(written.read_text())["tiers"]}
+    assert [tier for tier, knots in curves.items() if knots] == ["rules"]
+    assert slmbatch(*command, "-o", tmp_path / "again", "--calibration", written).code == 0
+    assert {row["type"] for row in results(tmp_path / "again")} == {"receipt"}
