@@ -5,6 +5,9 @@
 FOLDER holds three_tier.parquet (set, row, and per model answer, p1 and p2). Each seed takes 600 rows as an earlier
 batch, whose answers calibrate P(wrong) and whose cost isn't counted, and the rest (or --rows of it) as tonight's. All
 that tonight costs is counted: cheap tiers, labels, what goes up.
+
+Beside the three families stands what `--target` does with three tiers: the first two are a plain cascade with the
+threshold 0.8, whose answers are certified as one tier's, ranked by score or by calibrated confidence.
 """
 
 from __future__ import annotations
@@ -23,14 +26,19 @@ from scipy.special import betaincinv
 from slmbatch.certificates.calibration import confidence_features, fit_logistic
 from slmbatch.certificates.cascades import Cascade, Known, cascade, cheapest_cascade, last_step
 from slmbatch.certificates.counting import Target
+from slmbatch.certificates.curves import fit_curve
 from slmbatch.certificates.gates import Refusal
 from slmbatch.certificates.planning import Batch, Plan, plan
+from slmbatch.certificates.settling import draw_line
+from slmbatch.certificates.ways import guessed_chances, ranked_way
 
 HISTORY = 600
 CHAINS = (("Qwen-1_8B", "Qwen-14B", "Qwen-72B"), ("Yi-6B", "Yi-34B", "Qwen-72B"))
 FAMILIES = {(0, 1, 2): "1-2-3", (0, 2): "1-3", (1, 2): "2-3"}
 TARGETS = (0.90, 0.95, 0.98)
 CHOSEN = "cheapest planned"
+PLAIN, CALIBRATED = "cascade by score", "cascade by confidence"
+THRESHOLD = 0.8
 
 
 def known(rows: pl.DataFrame, chain: tuple[str, ...]) -> Iterator[tuple[tuple[int, ...], Known, Known]]:
@@ -67,6 +75,35 @@ def run(family: Cascade, made: Plan, batch: Known, seed: int) -> tuple[float, bo
     return float(cost / (count * family.prices[2])), bool(went_out.sum() > made.allowed)
 
 
+def cascaded(rows: pl.DataFrame, chain: tuple[str, ...], *, calibrated: bool) -> tuple[np.ndarray, ...]:
+    """Return tonight's merged scores, whether answers are wrong, and who was asked of tier 2."""
+    answers = [rows[f"{model}|answer"].to_numpy() for model in chain]
+    right = [one == answers[2] for one in answers[:2]]
+    scores = [rows[f"{model}|p1"].to_numpy() for model in chain[:2]]
+    if calibrated:
+        curves = [fit_curve(one[:HISTORY], good[:HISTORY], many=True) for one, good in zip(scores, right, strict=True)]
+        scores = [curve.probabilities(one) for curve, one in zip(curves, scores, strict=True)]
+    asked = scores[0] < THRESHOLD
+    return tuple(one[HISTORY:] for one in (np.where(asked, *scores[::-1]), ~np.where(asked, *right[::-1]), asked))
+
+
+def run_cascaded(batch: tuple[np.ndarray, ...], target: Target, prices: list[Decimal], seed: int) -> tuple[float, bool]:
+    """As `run`, for the answers of a plain cascade. The plan knows what a row has cost below the top tier."""
+    scores, wrong, asked = batch
+    count, (cheap, middle, top) = len(scores), (float(one) for one in prices)
+    below = cheap + middle * float(asked.mean())
+    ranked = np.lexsort((np.random.default_rng(seed).random(count), -scores))
+    way = ranked_way(guessed_chances(scores[ranked]))
+    made = plan(way, Batch(count, count), target, prices=[Decimal(below), prices[2]])
+    if isinstance(made, Refusal):
+        return 1.0 + below / top, False
+    sample = labelled(count, made.sample, seed)
+    bad = wrong[ranked]
+    line = draw_line(sample, (~bad[sample]).tolist(), pool=count, tolerated=made.tolerated)
+    went_out = bad[line.keeps(sample)].sum()
+    return (below + top * (1 - line.kept / count)) / top, bool(went_out > made.allowed)
+
+
 def interval(hits: int, draws: int) -> tuple[float, float]:
     """Clopper and Pearson, 95 %."""
     low = float(betaincinv(hits, draws - hits + 1, 0.025)) if hits else 0.0
@@ -98,6 +135,11 @@ def main() -> None:
                         made = plan(family.way(old), size, target, prices=given.prices)
                         ended = (1.0, False) if isinstance(made, Refusal) else run(family, made, tonight[tiers], seed)
                         told[agreement, FAMILIES[tiers]].append(ended)
+                    for name in (PLAIN, CALIBRATED):
+                        merged = cascaded(mixed, chain, calibrated=name == CALIBRATED)
+                        if given.rows:
+                            merged = tuple(one[: given.rows] for one in merged)
+                        told[agreement, name].append(run_cascaded(merged, target, given.prices, seed))
                     best = cheapest_cascade(earlier, size, target, given.prices)
                     if isinstance(best, Refusal):
                         told[agreement, CHOSEN].append((1.0, False))
@@ -105,8 +147,8 @@ def main() -> None:
                     else:
                         told[agreement, CHOSEN].append(run(*best, tonight[best[0].tiers], seed))
                         chosen[agreement][FAMILIES[best[0].tiers]] += 1
-    names = [CHOSEN, *FAMILIES.values()]
-    print("| target | " + " | ".join(names) + " | chosen | broken, all four |\n|" + "---|" * (len(names) + 3))
+    names = [CHOSEN, *FAMILIES.values(), PLAIN, CALIBRATED]
+    print("| target | " + " | ".join(names) + " | chosen | broken, all |\n|" + "---|" * (len(names) + 3))
     for agreement in TARGETS:
         costs = " | ".join(f"{np.mean([cost for cost, _ in told[agreement, name]]):.3f}" for name in names)
         broken = [bad for name in names for _, bad in told[agreement, name]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
@@ -46,10 +47,36 @@ def believed(usage: Usage) -> Usage:
     return usage
 
 
+PIXELS_PER_TOKEN = 750
+"""Anthropic's rule for images (platform.claude.com, Vision); OpenAI's tiles and patches of 32 pixels make as many or
+fewer of a page, times up to 2.5 for its smallest models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page as JPEG, of so many pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens of input it takes."""
+        return -(-self.width * self.height // PIXELS_PER_TOKEN)
+
+    @property
+    def base64(self) -> str:
+        return b64encode(self.jpeg).decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
+    """What one side says; `pictures` come before the text. Only engines that see are given any."""
+
     role: str
     content: str
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +114,7 @@ class Capabilities:
     `choice`: it can be held to literal alternatives (else a JSON object with an enum is asked for). `top_logprobs`: how
     many alternatives per token it tells, 0 for none. `raw_logprobs`: they are taken before the grammar's mask.
     `context_tokens` is for prompt and reply together, None where unknown; `reasoning_tokens` are part of the reply's.
+    `sees`: takes pictures.
     """
 
     choice: bool
@@ -94,6 +122,7 @@ class Capabilities:
     raw_logprobs: bool
     context_tokens: int | None
     reasoning_tokens: int = 0
+    sees: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import TypeAlias
 
-from slmbatch.chat import NO_USAGE, Usage
+from slmbatch.chat import NO_USAGE, Picture, Usage
 from slmbatch.places import Box, Layout
 
 Scalar: TypeAlias = str | int | Decimal | dt.date | bool
@@ -25,13 +25,15 @@ def printable(text: str) -> str:
 class Page:
     """One page of text. `note` says why it has none or a doubtful one; `number` counts from 1.
 
-    `layout` is None where the source has no places: texts, tables, mails.
+    `layout` is None where the source has no places: texts, tables, mails. `picture` is the page as the OCR saw it, if
+    that is mostly unsure of its text and some tier sees.
     """
 
     number: int
     text: str
     note: str | None = None
     layout: Layout | None = None
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Document:
         for page in self.pages:
             if page.layout is not None:
                 digest.update(b"\0layout\0" + page.layout.places + page.layout.scores)
+            if page.picture is not None:
+                digest.update(b"\0picture\0" + page.picture.jpeg)
         if self.xml is not None:
             digest.update(b"\0xml\0" + self.xml)
         if self.span is not None:  # else an equal text on other pages would be told to stand on these

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
+from slmbatch.certificates.calibration import Flags
 from slmbatch.certificates.counting import Miss, Target, misses, risk
 from slmbatch.certificates.planning import Plan
 from slmbatch.certificates.ranking import Ranking, freeze
+from slmbatch.certificates.reuse import Drift, drift
 from slmbatch.certificates.settling import Contents, Line, draw_line, least_agreement
 from slmbatch.errors import InputError
 
@@ -25,6 +28,9 @@ class Certificate:
     Counts as in Plan and Line. `kept` rows keep their cheap answer; of these at least `kept_agreement_least` agree,
     except with probability delta, and about `kept_agreement` do. `digest` is the frozen ranking's, which `seed` drew
     the sample from; `error_ranks` are the labelled errors. `asked_on` is the date of the top tier's answers, ISO 8601.
+
+    With `drift` the sample are rows of an earlier batch, which are in the pool but not among `rows`: all of this holds
+    if the new rows are like them, and `drift` says how far the scores of both lie apart.
     """
 
     version: int
@@ -48,6 +54,7 @@ class Certificate:
     cheap_tiers: tuple[str, ...]
     top_tier: str
     asked_on: str
+    drift: Drift | None = None
 
     def to_json(self, **besides: object) -> bytes:
         """Return one JSON object, indented; `besides` stands after what the certificate itself says."""
@@ -65,8 +72,10 @@ class Provenance:
     asked_on: str
 
 
-def certify(plan: Plan, ranking: Ranking, line: Line, provenance: Provenance) -> Certificate:
-    """Write down the promise of a drawn line; ask `gates.refusal` first.
+def certify(
+    plan: Plan, ranking: Ranking, line: Line, provenance: Provenance, *, drift: Drift | None = None
+) -> Certificate:
+    """Write down the promise of a drawn line; ask `gates.refusal` first. `drift` is that of reused labels.
 
     Raises ValueError when plan, ranking and line don't belong together.
     """
@@ -94,6 +103,7 @@ def certify(plan: Plan, ranking: Ranking, line: Line, provenance: Provenance) ->
         cheap_tiers=provenance.cheap_tiers,
         top_tier=provenance.top_tier,
         asked_on=provenance.asked_on,
+        drift=drift,
     )
 
 
@@ -135,7 +145,8 @@ def verify(certificate: Certificate, frozen: Frozen, agrees: Mapping[str, bool |
     """Work the certificate out again, without asking a model, and return what differs; nothing if it is true.
 
     `agrees` says by id whether a row's cheap answer agrees with the top tier's (None: that never came); it may know
-    more rows than the sample. Rows of the sample that it doesn't know differ as `labels`.
+    more rows than the sample. Rows of the sample that it doesn't know differ as `labels`. Where labels were reused,
+    `frozen` holds the rows of both batches, and `agrees` those of the earlier one.
     """
     ranking = freeze(frozen.ids, frozen.scores, seed=certificate.seed, answers=frozen.answers)
     target = Target(certificate.agreement, certificate.delta)
@@ -150,15 +161,24 @@ def verify(certificate: Certificate, frozen: Frozen, agrees: Mapping[str, bool |
     broken = () if chance <= certificate.delta else (Difference("delta", certificate.delta, chance),)
     bad = misses(target, rows=certificate.rows, pool=pool, sample=sample, tolerated=tolerated)
     found = (*broken, *_differences(certificate, {"risk": chance, "misses": bad}))
-    drawn = [frozen.ids[place] for place in ranking.order[ranking.sample(sample)].tolist()]
-    unlabelled = sum(one not in agrees for one in drawn)
-    if unlabelled:
-        return (*found, Difference("labels", sample, sample - unlabelled))
+    known = np.array([one in agrees for one in frozen.ids], bool)
+    drawn = ranking.sample(sample) if certificate.drift is None else np.flatnonzero(known[ranking.order])
+    places = ranking.order[drawn]
+    if len(places) != sample or not known[places].all():
+        return (*found, Difference("labels", sample, int(known[places].sum())))
     contents = None if frozen.contents is None else frozen.contents[ranking.order]
-    labels = [agrees[one] for one in drawn]
-    line = draw_line(ranking.sample(sample), labels, pool=pool, tolerated=tolerated, contents=contents)
-    facts = _facts(line, tolerated=tolerated, delta=certificate.delta)
+    labels = [agrees[frozen.ids[place]] for place in places.tolist()]
+    line = draw_line(drawn, labels, pool=pool, tolerated=tolerated, contents=contents)
+    facts = _facts(line, tolerated=tolerated, delta=certificate.delta) | _moved(certificate, frozen, known)
     return (*found, *_differences(certificate, facts))
+
+
+def _moved(certificate: Certificate, frozen: Frozen, known: Flags) -> dict[str, object]:
+    """What the scores of both batches say, where labels were reused."""
+    if certificate.drift is None:
+        return {}
+    scores = np.asarray(frozen.scores, np.float64)
+    return {"drift": drift(scores[known], scores[~known])}
 
 
 def _facts(line: Line, *, tolerated: int, delta: float) -> dict[str, object]:

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     NOTHING_KEPT = "nothing_kept"
     SCORE_RANKS_NOTHING = "score_ranks_nothing"
     KEPT_ROWS_WRONG = "kept_rows_wrong"
+    TOO_FEW_LABELS = "too_few_labels"
+    SCORES_DRIFTED = "scores_drifted"
     OVER_BUDGET = "over_budget"
 
 

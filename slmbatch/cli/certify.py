@@ -12,6 +12,7 @@ import typer
 from slmbatch.certificates.certificate import Certificate, Difference
 from slmbatch.certificates.gates import Refusal
 from slmbatch.certificates.planning import Plan as Design
+from slmbatch.certificates.reuse import Reuse
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
@@ -39,7 +40,14 @@ def run_certified(plan: Plan, folder: RunFolder, flags: Flags) -> Outcome:
         def agree(question: str) -> None:
             _agree(question, plan, flags, progress)
 
-        return CertifiedRun(plan, folder, watch=progress.show, announce=announce, agree=agree).run()
+        def tell_reuse(found: Reuse | Refusal) -> None:
+            if not flags.quiet:
+                for line in reuse_lines(found, plan):
+                    progress.say(line)
+
+        return CertifiedRun(
+            plan, folder, watch=progress.show, announce=announce, tell_reuse=tell_reuse, agree=agree
+        ).run()
 
 
 def _refused(refusal: Refusal, *, strict: bool, quiet: bool) -> None:
@@ -67,19 +75,46 @@ def _agree(question: str, plan: Plan, flags: Flags, progress: Progress) -> None:
 
 def plan_lines(planned: Design, top: str) -> list[str]:
     """Say what a certificate will take, before any money is spent."""
-    target, asked = planned.target, planned.asked[-1]
+    asked = planned.asked[-1]
     money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, perhaps {planned.usd_high:.4f}"
     alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
-    missing = ", ".join(
-        f"below {target.agreement - one.shortfall:.1%} with {one.probability:.1%}" for one in planned.misses
-    )
     return [
-        f"Certificate: at least {target.agreement:.2%} of {planned.rows:,} rows as {top} would say, with "
-        f"{1 - target.delta:.0%} certainty.",
+        f"Certificate: {_promised(planned, top)}.",
         f"  labels: {planned.sample:,} rows are drawn and asked of {top}; {planned.tolerated} may differ",
         f"  expected: {top} is asked about {asked.expected:,} rows ({asked.low:,} to {asked.high:,}){money}{alone}",
-        f"  at worst: {missing} probability",
+        f"  at worst: {_missing(planned)} probability",
     ]
+
+
+def reuse_lines(found: Reuse | Refusal, plan: Plan) -> list[str]:
+    """Say what labels of an earlier run promise, and what nobody can see; or why they don't serve."""
+    assert plan.choices.promise is not None
+    source, top = plan.choices.promise.reuse, plan.tiers[-1].name
+    if isinstance(found, Refusal):
+        return [f"The labels of {source} don't serve: {found.message} Rows of this batch are labelled instead."]
+    planned = found.plan
+    return [
+        f"Certificate: {_promised(planned, top)} - if they are like the {planned.sample:,} rows labelled in {source}.",
+        f"  {top} is asked about {planned.asked[-1].expected:,} rows; no label is bought. One such promise covers one "
+        "batch: used again, the same labels make the same mistake again.",
+        f"  scores are spread as then (Kolmogorov-Smirnov: gap {found.drift.gap:.3f}, p {found.drift.p_value:.2g}). "
+        "That shows gross change only: two points of accuracy can be lost unseen.",
+        f"  at worst: {_missing(planned)} probability",
+    ]
+
+
+def _promised(planned: Design, top: str) -> str:
+    target = planned.target
+    return (
+        f"at least {target.agreement:.2%} of {planned.rows:,} rows as {top} would say, with {1 - target.delta:.0%} "
+        "certainty"
+    )
+
+
+def _missing(planned: Design) -> str:
+    return ", ".join(
+        f"below {planned.target.agreement - one.shortfall:.1%} with {one.probability:.1%}" for one in planned.misses
+    )
 
 
 def told(outcome: Outcome) -> dict[str, object]:
@@ -94,7 +129,8 @@ def told(outcome: Outcome) -> dict[str, object]:
 
 def _facts(one: Certificate) -> dict[str, object]:
     names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")
-    return {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
+    told = {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
+    return told if one.drift is None else told | {"drift": asdict(one.drift)}
 
 
 def verify_verb(out: Path, *, json_: bool) -> None:

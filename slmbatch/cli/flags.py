@@ -27,6 +27,8 @@ class Flags:
     target: o.Target = None
     delta: o.Delta = "0.1"
     seed: o.Seed = 0
+    earlier: o.Earlier = None
+    reuse: o.Reuse = None
     yes: o.Yes = False
     batch: o.Batch = False
     batch_wait: o.BatchWait = None

@@ -180,19 +180,20 @@ def label(  # noqa: PLR0917
 
 
 @app.command()
-def report(
+def report(  # noqa: PLR0917
     out: Annotated[Path, typer.Argument(help="Output folder of a finished run.")],
     volume: o.Volume = None,
     compare_to: o.CompareTo = None,
     price: o.Prices = None,
     html: o.Html = False,
+    pages: o.Pages = None,
     json_: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
     """Print a run's report again."""
     from slmbatch.cli.report import ReportFlags, report_verb
 
-    report_verb(out, ReportFlags(volume, compare_to, price or [], html, json_))
+    report_verb(out, ReportFlags(volume, compare_to, price or [], html, pages, json_))
 
 
 @app.command()

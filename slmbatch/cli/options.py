@@ -35,6 +35,14 @@ Target = Annotated[
 ]
 Delta = Annotated[str, typer.Option("--delta", metavar="SHARE", help="How probably a certificate may be wrong.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides which rows a certificate's sample takes.")]
+Earlier = Annotated[
+    list[Path] | None,
+    typer.Option("--earlier", metavar="RUN", help="Plan a certificate by labels of this certified run; repeat it."),
+]
+Reuse = Annotated[
+    Path | None,
+    typer.Option("--reuse", metavar="RUN", help="Certify by labels of this certified run, if rows are alike."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Buy a certificate's labels without asking first.")]
 Prices = Annotated[
     list[str] | None,
@@ -50,6 +58,10 @@ CompareTo = Annotated[
     str | None, typer.Option("--compare-to", metavar="ENGINE:MODEL", help="What this tier alone would have cost.")
 ]
 Html = Annotated[bool, typer.Option("--html", help="Write report.html again, with what the other options add.")]
+Pages = Annotated[
+    int | None,
+    typer.Option("--pages", min=1, metavar="N", help="Write report.html with the pages of N documents, fields marked."),
+]
 VllmArgs = Annotated[
     list[str] | None,
     typer.Option("--vllm-arg", metavar="ARG", help="One more argument of `vllm serve`, as --vllm-arg=--dtype=float16."),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price
 from slmbatch.report.bill import compared, projected, unfinished
 from slmbatch.report.compare import compare
+from slmbatch.report.marked import sheets
 from slmbatch.report.page import write_page
 from slmbatch.report.summary import Summary, read_summary
 from slmbatch.report.text import as_text
@@ -32,6 +35,7 @@ class ReportFlags:
     compare_to: str | None
     price: Sequence[str]
     html: bool
+    pages: int | None
     json_: bool
 
 
@@ -45,9 +49,19 @@ def report_verb(out: Path, flags: ReportFlags) -> None:
         summary = projected(summary, flags.volume)
     elif flags.volume is not None:
         typer.echo(f"No projection: {why}.", err=True)
-    if flags.html:
-        typer.echo(write_page(out, summary), err=True)
+    shown = None
+    if flags.pages is not None:
+        shown = sheets(out, flags.pages, threshold=summary["threshold"], read_at=_began(summary))
+    if flags.html or shown is not None:
+        typer.echo(write_page(out, summary, shown), err=True)
     typer.echo(json.dumps(summary, indent=2, ensure_ascii=False) if flags.json_ else as_text(summary))
+
+
+def _began(summary: Summary) -> float:
+    """When the run's last session had begun to read its input, in Unix time; endless where that isn't known."""
+    sessions = summary["plots"]["sessions"]
+    in_whole_s = 1.0
+    return dt.datetime.fromisoformat(sessions[-1]["started_at"]).timestamp() + in_whole_s if sessions else math.inf
 
 
 def _compared(summary: Summary, out: Path, tier: str, prices: Sequence[str]) -> Summary:

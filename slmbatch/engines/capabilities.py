@@ -22,7 +22,7 @@ class Model:
     `structure`: how its replies are held to a schema: by it, to some JSON object with the schema in the prompt, or by
     a tool that must be called. `temperature`, `seed`: whether these may be sent. `top_logprobs`: the most alternatives
     told, 0 where there are no logprobs. `reasoning_tokens`: room for reasoning, added to the reply's. `effort`: how
-    much to reason, None as the provider does by itself. `vision`, `batch`: takes images, has a batch endpoint.
+    much to reason, None as the provider does by itself. `sees`, `batch`: takes images, has a batch endpoint.
     """
 
     structure: Structure = "schema"
@@ -33,7 +33,7 @@ class Model:
     reasoning_tokens: int = 0
     effort: str | None = None
     context_tokens: int | None = None
-    vision: bool | None = None
+    sees: bool | None = None
     batch: bool | None = None
 
 

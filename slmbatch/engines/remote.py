@@ -52,6 +52,7 @@ class RemoteEngine:
             raw_logprobs=False,
             context_tokens=model.context_tokens,
             reasoning_tokens=model.reasoning_tokens,
+            sees=bool(model.sees),
         )
         dialect = _dialect(spec, model)
         wire = HttpWire(

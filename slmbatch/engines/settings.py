@@ -80,6 +80,7 @@ class EngineSettings:
     seed: bool | None = None
     reasoning_tokens: int | None = None
     effort: str | None = None
+    sees: bool | None = None
     vllm_command: tuple[str, ...] = ()
     vllm_args: tuple[str, ...] = ()
     data_parallel: int | None = None

@@ -59,7 +59,8 @@ async def look(url: str, headers: Mapping[str, str], model: str | None) -> Serve
 
 def _capabilities(settings: EngineSettings, context_tokens: int | None) -> Capabilities:
     top = TOP_LOGPROBS if settings.top_logprobs is None else settings.top_logprobs
-    return Capabilities(choice=True, top_logprobs=top, raw_logprobs=False, context_tokens=context_tokens)
+    sees = bool(settings.sees)
+    return Capabilities(choice=True, top_logprobs=top, raw_logprobs=False, context_tokens=context_tokens, sees=sees)
 
 
 class VllmEngine:

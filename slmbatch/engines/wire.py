@@ -18,11 +18,13 @@ import msgspec
 from slmbatch.chat import Completion
 from slmbatch.engines.dialects import Dialect
 from slmbatch.engines.dialects.chat import refusal
+from slmbatch.engines.dialects.pictures import weigh
 from slmbatch.engines.limits import OVERLOADED, TIMED_OUT, Limiter
 from slmbatch.errors import ConnectionLost, MalformedReply, RequestError, TimedOut, Unavailable, Unreachable
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 BYTES_PER_TOKEN = 4  # of a body, about: counted right when the reply tells
+TOKENS_PER_PICTURE = 2400  # of a page, about
 BULK = aiohttp.ClientTimeout(total=900.0)  # for files of batches, which may hold 100 MB
 JSON = {"Content-Type": "application/json"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -193,7 +195,8 @@ Meter: TypeAlias = Callable[[HttpWire], Wire]  # puts what counts money before a
 
 def _tokens(body: bytes, max_tokens: int) -> int:
     """Guess what a request counts for in limits by the minute: providers count all that the reply may have."""
-    return len(body) // BYTES_PER_TOKEN + max_tokens
+    told, pictures = weigh(body)
+    return told // BYTES_PER_TOKEN + pictures * TOKENS_PER_PICTURE + max_tokens
 
 
 def on_loopback(url: str) -> bool:

@@ -44,7 +44,7 @@ def read_image(content: Path | bytes) -> Reading:
     room = MAX_CHARS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the limit of pixels here is ours, and what is damaged is in the note
-        for number, picture in enumerate(_pictures(data), 1):
+        for number, picture in enumerate(pictures(data), 1):
             still_at_work()
             pages.append(Page(number, "", picture) if isinstance(picture, str) else _read(number, picture))
             room -= len(pages[-1].text)
@@ -56,7 +56,7 @@ def read_image(content: Path | bytes) -> Reading:
     return Reading(tuple(pages), f"{which}: {pages[0].note}")
 
 
-def _pictures(data: bytes) -> Iterator[Image | str]:
+def pictures(data: bytes) -> Iterator[Image | str]:
     """Yield one page after the other, or why there is none; where the file is damaged, no other one follows."""
     from PIL import Image, UnidentifiedImageError
 

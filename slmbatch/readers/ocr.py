@@ -1,6 +1,6 @@
 """Pictures of pages to text, with rapidocr: its models come with the package, so nothing is fetched.
 
-One thread, since pages are read in several processes. Text that stands upright is read; sideways pages are not turned.
+One thread, since pages are read in several processes. Pages on their side or upside down are turned.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from slmbatch.chat import Picture
 from slmbatch.places import Layout
+from slmbatch.readers.jpeg import as_jpeg
 from slmbatch.readers.layout import COLUMN_GAP, WIDE, Piece, Place, Row, pack
+from slmbatch.readers.turning import as_it_lies, turns_to_try
 from slmbatch.types import Page
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'slmbatch[ocr]'"
 NOTHING = "no text was found on it by OCR"
 POOR = 0.85  # a page's mean score below which its text is told to be doubtful
+PICTURE_SIDE, PICTURE_QUALITY = 1568, 80  # what most models look at; Anthropic's make larger ones smaller themselves
 SIDE = 2000  # pixels of the longer side that letters are read at: A4 at 170 dpi
 # Measured: faster and better than the defaults (benchmarks/README.md). Lines are found on a smaller picture than they
 # are read on. Few lines are longer than the others, and in a batch all are as long as the longest.
@@ -76,22 +80,65 @@ def has_ocr() -> bool:
 def read_picture(number: int, pixels: Pixels, extent: Extent) -> Page:
     """Read page `number` from its picture. A text that the OCR is mostly unsure of is told in the page's note."""
     try:
-        rows = list(_rows(list(_lines(pixels))))
+        lines, turns = _upright(pixels)
+        rows = list(_rows(lines))
     except Exception as error:  # noqa: BLE001  four libraries without a common error; a page's failure is its note
         return Page(number, "", f"OCR failed on it ({type(error).__name__}: {error})")
     if not rows:
         return Page(number, "", NOTHING)
+    pixels = _turned(pixels, turns)
     text = "\n".join(COLUMN_GAP.join(piece.text for piece in row) for row in rows)
     down, across = pixels.shape[:2]
     places = [place for row in rows for piece in row for place in piece.words]
     scores = [score for row in rows for piece in row for score in piece.scores]
-    layout = Layout(
-        *extent,
-        pack([(left / across, -top / down, right / across, -bottom / down) for left, bottom, right, top in places]),
-        bytes(round(255 * score) for score in scores),
-    )
+    shares = [(left / across, -top / down, right / across, -bottom / down) for left, bottom, right, top in places]
+    layout = Layout(*extent, pack(as_it_lies(shares, turns)), bytes(round(255 * score) for score in scores))
     mean = sum(scores) / len(scores)
-    return Page(number, text, f"OCR is unsure of its text (mean score {mean:.2f})" if mean < POOR else None, layout)
+    if mean >= POOR:
+        return Page(number, text, layout=layout)
+    return Page(number, text, f"OCR is unsure of its text (mean score {mean:.2f})", layout, _picture(pixels))
+
+
+def _picture(pixels: Pixels) -> Picture:
+    """Keep what a larger model may read better."""
+    from PIL import Image
+
+    return as_jpeg(Image.fromarray(pixels[..., ::-1]), PICTURE_SIDE, PICTURE_QUALITY)
+
+
+def _upright(pixels: Pixels) -> tuple[list[Line], int]:
+    """Read a page as it lies, and turned where it doesn't seem to be upright; return the best lines, and the turns.
+
+    A page on its side is turned in any case: its lines may be read well, but in no useful order.
+    """
+    lines = list(_lines(pixels))
+    told, mean = _told(lines)
+    tried = turns_to_try([line.corners for line in lines], poor=mean < POOR)
+    best, turns = 0.0 if len(tried) > 1 else told, 0
+    for one in tried:
+        again = list(_lines(_turned(pixels, one)))
+        more, mean = _told(again)
+        if more > best:
+            lines, best, turns = again, more, one
+        if mean >= POOR and more >= told:
+            break
+    return lines, turns
+
+
+def _turned(pixels: Pixels, turns: int) -> Pixels:
+    import numpy as np
+
+    return np.ascontiguousarray(np.rot90(pixels, turns))
+
+
+def _told(lines: Sequence[Line]) -> tuple[float, float]:
+    """Return how many characters were read, each counted by how sure the OCR is of its word, and the words' mean score.
+
+    Of a page upside down some words seem sure, and most of the others aren't read at all: the mean alone misleads.
+    """
+    words = [word for line in lines for word in line.words]
+    told = sum(word.score * len(word.text) for word in words)
+    return told, sum(word.score for word in words) / max(len(words), 1)
 
 
 @cache

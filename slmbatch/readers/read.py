@@ -22,6 +22,7 @@ from slmbatch.readers.xml import with_xml_beside
 from slmbatch.types import Document
 
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
+MOST_PICTURES = 16  # of one document, some 2 MB: thousands of documents may wait in memory
 _LARGE_HTML_BYTES = 2**20  # the parser's time grows with the square of the depth; what may take long goes to a worker
 
 
@@ -63,7 +64,7 @@ def read_file(source: Source, options: ReadOptions) -> list[Document]:
         if source.beside is not None:  # an e-invoice, and so one document
             options = replace(options, types=())
         pieces = unpack(content, source.kind, options, archives=int(source.member is not None))
-        return [_document(source, piece.reading, piece) for piece in pieces]
+        return [_document(source, _kept(piece.reading, options), piece) for piece in pieces]
     except Unreadable as error:
         return [_document(source, Reading(problem=str(error)))]
     except OSError as error:
@@ -75,6 +76,14 @@ def _is_empty(content: Content) -> bool:
         return not content
     with content.open("rb") as stream:
         return not stream.read(1)
+
+
+def _kept(reading: Reading, options: ReadOptions) -> Reading:
+    """Drop the pictures of pages that nobody will look at: each is as large as a hundred pages of text."""
+    pictured = [page.number for page in reading.pages if page.picture is not None]
+    kept = pictured[:MOST_PICTURES] if options.pictures else []
+    pages = (page if page.number in kept else replace(page, picture=None) for page in reading.pages)
+    return replace(reading, pages=tuple(pages)) if kept != pictured else reading
 
 
 def _document(source: Source, reading: Reading, piece: Piece | None = None) -> Document:

@@ -77,6 +77,7 @@ class ReadOptions:
     """How to read. `text_column` and `id_column` concern tables; `workers` are processes for all but texts.
 
     With `types`, schemas by name, the pages of a PDF or an image are split into documents of these types.
+    `pictures`: keep those of pages whose text the OCR is mostly unsure of.
     """
 
     text_column: str | None = None
@@ -86,6 +87,7 @@ class ReadOptions:
     workers: int = field(default_factory=_default_workers)
     attachments: Attachments = "inside"
     types: tuple[tuple[str, Schema], ...] = ()
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

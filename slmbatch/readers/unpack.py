@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -66,6 +66,24 @@ def unpack(content: Content, kind: str, options: ReadOptions, *, archives: int =
         yield piece
 
 
+def content_of(content: Content | Mail, kind: str | None, name: str) -> Content:
+    """Return the content of the piece that `unpack` gives this name. Raises Unreadable where there's none, OSError."""
+    if not name and not isinstance(content, Mail):
+        return content
+    inner: Iterable[tuple[str, str | None, Callable[[], Content | Mail | str]]] = ()
+    if kind == "zip" and not isinstance(content, Mail):
+        inner = [(one.name, one.kind, partial(read_member, content, one.position)) for one in members(content)]
+    elif kind in MAILS:
+        mail = content if isinstance(content, Mail) else open_mail(content, kind)
+        inner = [(own, one.kind, partial(getattr, one, "content")) for own, one in _apart(mail)]
+    for own, own_kind, opened in inner:
+        if name == own or name.startswith(f"{own}/"):
+            found = opened()
+            if not isinstance(found, str):
+                return content_of(found, own_kind, name[len(own) + 1 :])
+    raise Unreadable("it isn't in the file any more")
+
+
 def _pieces(content: Content | Mail, kind: str | None, options: ReadOptions, place: _Place) -> Iterator[Piece]:
     alone = partial(Piece, place.name, place.parent)
     try:
@@ -91,18 +109,25 @@ def _of_mail(mail: Mail, options: ReadOptions, place: _Place) -> Iterator[Piece]
     """Yield the mail, then its attachments of known kinds, each followed by its own."""
     if place.mails >= MAX_DEPTH:
         raise Unreadable(TOO_DEEP)
-    apart: list[Attachment] = []
-    passed_over: list[Attachment] = []
-    for one in mail.attachments:
-        (passed_over if one.kind is None or one.problem is not None else apart).append(one)
+    passed_over = [one for one in mail.attachments if not _is_apart(one)]
     yield Piece(place.name, place.parent, read_alone(mail, passed_over))
-    names = unique_names([safe_name(one.name).replace("/", "_") for one in apart])
-    for name, one in zip(names, apart, strict=True):
+    for name, one in _apart(mail):
         inner = _Place(place.archives, place.mails + 1, place.inside(name), parent=place.name)
         if isinstance(one.content, str):
             yield Piece(inner.name, inner.parent, read_attachment(one))
         else:
             yield from _pieces(one.content, one.kind, options, inner)
+
+
+def _is_apart(attachment: Attachment) -> bool:
+    return attachment.kind is not None and attachment.problem is None
+
+
+def _apart(mail: Mail) -> list[tuple[str, Attachment]]:
+    """Name the attachments that documents are made of."""
+    apart = [one for one in mail.attachments if _is_apart(one)]
+    names = unique_names([safe_name(one.name).replace("/", "_") for one in apart])
+    return list(zip(names, apart, strict=True))
 
 
 def _of_archive(content: Content, options: ReadOptions, place: _Place) -> Iterator[Piece]:

@@ -1,4 +1,4 @@
-"""report.html: the report for people, in one file that needs no network. It holds counts and sums, no texts."""
+"""report.html, for people, in one file that needs no network: counts and sums, and pages where these are asked for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from slmbatch import __version__
+from slmbatch.report.marked import Sheet
 from slmbatch.report.markup import Child, document, element, table
+from slmbatch.report.pages import held, marked_documents
 from slmbatch.report.promise import promised
 from slmbatch.report.svg import Bar, bars, histogram, steps
 from slmbatch.store.folder import PAGE, write_durably
@@ -42,14 +44,14 @@ SURE = {
 }
 
 
-def write_page(root: Path, summary: Mapping[str, Any]) -> Path:
+def write_page(root: Path, summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> Path:
     """Write report.html and return its path."""
-    write_durably(root / PAGE, page(summary).encode())
+    write_durably(root / PAGE, page(summary, sheets).encode())
     return root / PAGE
 
 
-def page(summary: Mapping[str, Any]) -> str:
-    """Return the page for what report.json holds."""
+def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> str:
+    """Return the page for what report.json holds, and for these documents; None: it shows none."""
     title = f"{summary['task']}: {summary['rows']:,} rows"
     style = files("slmbatch.report").joinpath("page.css").read_text(encoding="utf-8")
     sure = [one for name in SURE if summary["plots"][name] for one in _sure(summary, name)]
@@ -65,7 +67,8 @@ def page(summary: Mapping[str, Any]) -> str:
         *_bill(summary["bill"]),
         *sure,
         *_pace(summary["plots"]["sessions"]),
-        element("footer", f"slmbatch {__version__}. This file holds counts and sums only, no text of any document."),
+        *(marked_documents(sheets) if sheets is not None else ()),
+        element("footer", f"slmbatch {__version__}. {held(summary['task'], sheets)}"),
     )
 
 

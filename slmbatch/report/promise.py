@@ -14,6 +14,13 @@ def promised(told: Mapping[str, Any] | None) -> list[str]:
     if "refused" in told:
         return [f"No certificate: {told['message']}", *replaced]
     kept, rows, errors = told["kept"], told["rows"], told["errors"]
+    if "drift" in told:
+        return [
+            f"Certified, if the {rows:,} rows are like {told['sample']:,} labelled ones of an earlier batch: with "
+            f"{1 - told['delta']:.0%} certainty at least {told['agreement']:.2%} of them are as {told['top_tier']} "
+            f"would say ({told['asked_on']}).",
+            f"It answers {rows - kept:,} of them itself; of the labelled ones {errors:,} differed.",
+        ]
     return [
         f"Certified: with {1 - told['delta']:.0%} certainty at least {told['agreement']:.2%} of {rows:,} rows are as "
         f"{told['top_tier']} would say ({told['asked_on']}).",

@@ -19,11 +19,12 @@ from slmbatch.run.clock import BusyClock
 from slmbatch.run.fieldwise import Question
 from slmbatch.run.passages import GAP, passages
 from slmbatch.run.pieces import Piece, breaks_off_listing, page_ends, split
+from slmbatch.run.seeing import picture_tokens, shown_pages, with_pictures
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field
 from slmbatch.tasks.subset import askable
-from slmbatch.types import Document
+from slmbatch.types import Document, Page
 
 TEMPLATE_TOKENS = 64  # what a chat template adds around two messages
 LEAST_ROOM_TOKENS = 64  # a prompt that leaves less than this for the text is a configuration error
@@ -39,7 +40,8 @@ class Exchange:
     """One request about a document and what came of it, after `seconds`: a completion or an error.
 
     `piece` is what was shown of the document, None where that was selected passages or a text's two ends.
-    `superseded`: its two halves were asked about instead.
+    `superseded`: its two halves were asked about instead. `seen` are the numbers of the pages that were shown as
+    pictures, which took about `seen_tokens`.
     """
 
     piece: Piece | None
@@ -48,6 +50,8 @@ class Exchange:
     error: RequestError | None = None
     seconds: float = 0.0
     superseded: bool = False
+    seen: tuple[int, ...] = ()
+    seen_tokens: int = 0
 
     @property
     def usage(self) -> Usage:
@@ -111,15 +115,15 @@ class Asker:
         """
         text = document.text if question is None else question.text
         parts = question is not None and question.parts
-        room = self._room_for(question)
+        room = self._room_for(document, question)
         tried: list[Exchange] = []
         try:
             if await self._reach(text, room) == len(text):
                 return await self._about(document, question, None if parts else Piece(0, len(text)), text)
             if isinstance(self._task, ClassifyTask):
-                return [await self._exchange(None, await self._two_ends(text, room), question)]
+                return [await self._exchange(document, None, await self._two_ends(text, room), question)]
             if question is None and (shown := await self._selected(document, room)):
-                tried = [await self._exchange(None, shown, question)]
+                tried = [await self._exchange(document, None, shown, question)]
                 if enough(tried[0]):
                     return tried
             text = document.text
@@ -133,7 +137,7 @@ class Asker:
         self, document: Document, question: Question | None, piece: Piece | None, shown: str
     ) -> list[Exchange]:
         """Ask about one piece; in halves, if it's too long after all or there's more in it than a reply can list."""
-        asked = await self._exchange(piece, shown, question)
+        asked = await self._exchange(document, piece, shown, question)
         listing = asked.completion is not None and breaks_off_listing(asked.completion)
         halves = None
         if (listing or isinstance(asked.error, ContextTooLong)) and not isinstance(self._task, ClassifyTask):
@@ -143,16 +147,25 @@ class Asker:
         again = [self._about(document, question, one, document.text[one.start : one.end]) for one in halves]
         return [replace(asked, superseded=True), *chain(*await _together(again))]
 
-    async def _exchange(self, piece: Piece | None, shown: str, question: Question | None) -> Exchange:
+    async def _exchange(
+        self, document: Document, piece: Piece | None, shown: str, question: Question | None
+    ) -> Exchange:
+        pages = self._pages(document, piece)
         async with self._places:
             started = time.monotonic()
             completion, error = None, None
             try:
                 with self._busy:
-                    completion = await self._engine.complete(self._request(piece, shown, question))
+                    request = with_pictures(self._request(piece, shown, question), pages)
+                    completion = await self._engine.complete(request)
             except RequestError as failed:
                 error = failed
-            return Exchange(piece, shown, completion, error, time.monotonic() - started)
+            seconds, seen = time.monotonic() - started, tuple(page.number for page in pages)
+            return Exchange(piece, shown, completion, error, seconds, seen=seen, seen_tokens=picture_tokens(pages))
+
+    def _pages(self, document: Document, piece: Piece | None) -> list[Page]:
+        """Return the pages that are shown as pictures: none to an engine that doesn't see."""
+        return shown_pages(document, piece, self._room) if self._engine.capabilities.sees else []
 
     def _request(self, piece: Piece | None, shown: str, question: Question | None) -> Request:
         told = self._engine.capabilities
@@ -163,11 +176,13 @@ class Asker:
             return self._task.request(shown, told, parts=parts)
         return question.request(shown, told, parts=parts)
 
-    def _room_for(self, question: Question | None) -> int | None:
+    def _room_for(self, document: Document, question: Question | None) -> int | None:
         """Return how many tokens of text a request has room for, None where that's unknown."""
-        if self._room is None or question is None:
-            return self._room
-        return max(self._room - sum(map(len, question.failed)) // CHARACTERS_PER_TOKEN, LEAST_ROOM_TOKENS // 2)
+        if self._room is None:
+            return None
+        room = self._room - picture_tokens(self._pages(document, None))
+        notes = 0 if question is None else sum(map(len, question.failed)) // CHARACTERS_PER_TOKEN
+        return max(room - notes, LEAST_ROOM_TOKENS // 2)
 
     async def _count(self, text: str) -> int:
         counted = None if self._estimates else await self._engine.count(text)

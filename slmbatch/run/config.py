@@ -16,12 +16,13 @@ from slmbatch.errors import ConfigError
 from slmbatch.money.prices import PRICE_DECIMALS, Rates
 
 _SERVED = frozenset({"llamacpp", "vllm", "openai", "anthropic"})  # asked over HTTP
-_ABROAD = frozenset({"openai", "anthropic", "vllm"})  # at an address of their own, or so they may be
+ABROAD = frozenset({"openai", "anthropic", "vllm"})  # at an address of their own, or so they may be
 _APIS = frozenset({"openai", "anthropic"})
 ENGINES_OF = {  # the engines that a key means something to, where that isn't all of them
     **dict.fromkeys(("concurrency", "timeout_s", "retry_s", "attempts"), _SERVED),
-    **dict.fromkeys(("key_env", "requests_per_minute", "tokens_per_minute"), _ABROAD),
-    **dict.fromkeys(("structure", "max_tokens_field", "temperature", "seed", "reasoning_tokens", "effort"), _ABROAD),
+    **dict.fromkeys(("key_env", "requests_per_minute", "tokens_per_minute"), ABROAD),
+    **dict.fromkeys(("structure", "max_tokens_field", "temperature", "seed", "reasoning_tokens", "effort"), ABROAD),
+    "sees": ABROAD,
     **dict.fromkeys(("batch", "batch_rows", "batch_poll_s", "batch_wait_h"), _APIS),
     **dict.fromkeys(("vllm_command", "vllm_args", "data_parallel", "gpus"), frozenset({"vllm"})),
     "top_logprobs": _SERVED,
@@ -77,6 +78,7 @@ class TierTable(BaseModel):
     seed: bool | None = None
     reasoning_tokens: int | None = Field(default=None, ge=0, le=1_000_000)
     effort: str | None = None
+    sees: bool | None = None
     vllm_command: tuple[str, ...] = ()
     vllm_args: tuple[str, ...] = ()
     data_parallel: int | None = Field(default=None, ge=1)

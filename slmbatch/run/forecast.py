@@ -152,7 +152,9 @@ def _each(tier: TierPlan, plan: Plan, survey: Survey, asked: Asked | None, dice:
     if asked is not None and len(asked.usd) > 1:
         paid = np.array(asked.usd)
         return np.maximum(dice.normal(paid.mean(), paid.std(ddof=1) / np.sqrt(len(paid)), DRAWS), 0)
-    return request_usd(price.rates[0], plan, survey.characters / max(survey.left, 1), dice)
+    seen = survey.picture_tokens / max(survey.left, 1) if tier.sees else 0.0
+    texts = request_usd(price.rates[0], plan, survey.characters / max(survey.left, 1), dice)
+    return texts + seen * float(price.rates[0].input_usd) / 1e6
 
 
 def request_usd(rates: Rates, plan: Plan, characters: float, dice: np.random.Generator) -> Draws:

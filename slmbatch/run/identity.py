@@ -26,6 +26,7 @@ def identity(tier: TierPlan, task: RunTask) -> str:
         "seed": settings.seed,
         "reasoning_tokens": settings.reasoning_tokens,
         "effort": settings.effort,
+        "sees": settings.sees,
         "embeddings": settings.embeddings,
         "vllm_args": " ".join(settings.vllm_args) or None,
         "bytes": file.stat().st_size if tier.local and file.is_file() else None,

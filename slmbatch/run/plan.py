@@ -19,11 +19,11 @@ from slmbatch.readers import Found, ReadOptions, find
 from slmbatch.run.answers import RunTask, extractions
 from slmbatch.run.calibration import NO_CURVES, Curves, load_curves, question_hash
 from slmbatch.run.checked import compile_rules
-from slmbatch.run.config import ConfigFile, TierTable
+from slmbatch.run.config import ABROAD, ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
 from slmbatch.run.promise import Promise
-from slmbatch.run.several_types import check_tiers, hashes
+from slmbatch.run.several_types import check_tiers, free_specs, hashes
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.schema import Schema
 from slmbatch.tasks.triage import TriageTask
@@ -74,6 +74,11 @@ class TierPlan:
         return self.spec.engine == TRIAGE
 
     @property
+    def sees(self) -> bool:
+        """Whether it's shown pages whose text the OCR is mostly unsure of."""
+        return self.spec.engine in ABROAD and bool(model_of(self.spec, self.settings).sees)
+
+    @property
     def local(self) -> bool:
         return self.spec.engine in LOCAL
 
@@ -121,7 +126,7 @@ class Plan:
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
         promise = self.choices.promise
-        promised = {} if promise is None else {"target": f"{promise.target} {promise.delta} {promise.seed}"}
+        promised = {} if promise is None else promise.settings()
         return {
             "task": self.task.name,
             "labels or schema": question_hash(self.task),
@@ -182,24 +187,19 @@ def make_plan(task: RunTask, choices: Choices, config: ConfigFile, reading: Read
             "--target: there is only one tier: nobody to agree with.",
             "Name the tier whose answers are the standard last, with --escalate.",
         )
-    check_tiers(task, [tier.spec for tier in tiers], promised=choices.promise is not None)
+    specs = [tier.spec for tier in tiers]
+    check_tiers(task, specs, promised=choices.promise is not None)
+    before = [TierPlan(one, EngineSettings(), tier_price(one, TierTable(), {})) for one in free_specs(task, specs)]
     return Plan(
         task=task,
         choices=choices,
         found=find(choices.inputs),
-        reading=reading,
-        tiers=(*_before(task, tiers), *tiers),
+        reading=replace(reading, pictures=any(tier.sees for tier in tiers)),
+        tiers=(*before, *tiers),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
         curves=load_curves(choices.calibration, task, tiers),
     )
-
-
-def _before(task: RunTask, tiers: Sequence[TierPlan]) -> list[TierPlan]:
-    """The tiers that go before all others and cost nothing: for types, and where schemas name business terms."""
-    stated = any(one.schema.terms for one in extractions(task).values()) and not any(tier.embedded for tier in tiers)
-    specs = [EngineSpec(one, "") for one in [TRIAGE] * isinstance(task, TriageTask) + [EMBEDDED] * stated]
-    return [TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {})) for spec in specs]
 
 
 def blind(tier: TierPlan) -> bool:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
     """What a certified run promises: `target` of its rows as the last tier would have said, with certainty 1 - `delta`.
 
-    `seed` decides about ties and the sample.
+    `seed` decides about ties and the sample. `earlier` are folders of certified runs whose labels plan the sample;
+    those of `reuse` take its place.
     """
 
     target: Decimal
     delta: Decimal
     seed: int = 0
+    earlier: tuple[Path, ...] = ()
+    reuse: Path | None = None
+
+    def settings(self) -> dict[str, str | list[str]]:
+        """Return what it adds to a run's manifest."""
+        told: dict[str, str | list[str]] = {"target": f"{self.target} {self.delta} {self.seed}"}
+        if self.earlier:
+            told["earlier"] = [str(one.resolve()) for one in self.earlier]
+        if self.reuse is not None:
+            told["reuse"] = str(self.reuse.resolve())
+        return told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from slmbatch.chat import Usage
+from slmbatch.engines.dialects.pictures import MOST_TOKENS, weigh
 from slmbatch.errors import ConnectionLost, MalformedReply, Refused, RequestError, TimedOut, Unreachable
 from slmbatch.money.prices import Price, to_pico
 from slmbatch.store.entries import Reservation, Settlement, State
@@ -14,8 +15,9 @@ GATEWAY_TIMEOUTS = frozenset({408, 504})  # something before the model gave up w
 
 
 def worst_case(price: Price, body: bytes, max_tokens: int) -> Decimal:
-    """Return the most USD that a request can cost: a token is at least one byte of its body."""
-    return price.worst(input_tokens=len(body), output_tokens=max_tokens)
+    """Return the most USD that a request can cost: a token is at least one byte of its body, but for pictures."""
+    told, pictures = weigh(body)
+    return price.worst(input_tokens=told + pictures * MOST_TOKENS, output_tokens=max_tokens)
 
 
 def billed(reservation: Reservation, price: Price, usage: Usage, reply: bytes | None) -> Settlement:

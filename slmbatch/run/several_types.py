@@ -1,12 +1,12 @@
-"""What a run whose documents are of several types can't do, and how its manifest names them."""
+"""What a run whose documents are of several types can't do, which tiers it has besides, how its manifest names them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slmbatch.engines.settings import EMBEDDED, EngineSpec
+from slmbatch.engines.settings import EMBEDDED, TRIAGE, EngineSpec
 from slmbatch.errors import ConfigError
-from slmbatch.run.answers import RunTask
+from slmbatch.run.answers import RunTask, extractions
 from slmbatch.run.calibration import question_hash
 from slmbatch.tasks.triage import TriageTask
 
@@ -27,6 +27,13 @@ def check_tiers(task: RunTask, specs: Sequence[EngineSpec], *, promised: bool) -
     fitted = [spec for spec in specs if spec.engine == "head"]
     if fitted:
         raise ConfigError(f"{fitted[0]}: finds the fields of one schema.", "Use rules where there are several types.")
+
+
+def free_specs(task: RunTask, named: Sequence[EngineSpec]) -> list[EngineSpec]:
+    """Return the tiers that go before the named ones and cost nothing: for types, and where schemas name terms."""
+    terms = any(one.schema.terms for one in extractions(task).values())
+    stated = terms and all(spec.engine != EMBEDDED for spec in named)
+    return [EngineSpec(one, "") for one in [TRIAGE] * isinstance(task, TriageTask) + [EMBEDDED] * stated]
 
 
 def hashes(task: TriageTask) -> list[str]:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 from slmbatch.readers import read
 from slmbatch.run.plan import Plan
+from slmbatch.run.seeing import picture_tokens, shown_pages
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import KEY_BYTES, KeyIndex, settled_keys
 from slmbatch.types import Document
@@ -21,7 +22,7 @@ class Survey:
     """What there is to do.
 
     `contents` are distinct readable texts, `left` those without a result yet, `characters` the length of these in all,
-    `with_xml` how many of them carry an e-invoice.
+    `picture_tokens` about what tiers that see are shown of them besides, `with_xml` how many carry an e-invoice.
     `sample` are the keys of as many contents as were asked for, drawn at random: the same ones each time, a smaller
     sample being part of a larger one; `sample_left` of them have no result yet.
     """
@@ -31,6 +32,7 @@ class Survey:
     contents: int
     left: int
     characters: int
+    picture_tokens: int
     with_xml: int
     sample: frozenset[bytes]
     sample_left: int
@@ -41,7 +43,7 @@ def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
     done = KeyIndex.gathered(settled_keys(folder.parts, without_failed=plan.choices.retry_failed))
     seen = KeyIndex()
     drawn: list[tuple[int, bytes]] = []  # a heap of the lowest hashes, negated: its top is the first to go
-    documents = unreadable = contents = left = characters = with_xml = 0
+    documents = unreadable = contents = left = characters = pictured = with_xml = 0
     for batch in read(plan.found, plan.reading):
         documents += len(batch)
         unreadable += sum(document.problem is not None for document in batch)
@@ -51,6 +53,7 @@ def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
             contents += 1
             left += not is_settled
             characters += 0 if is_settled else len(document.text)
+            pictured += 0 if is_settled else picture_tokens(shown_pages(document, None, None))
             with_xml += not is_settled and document.xml is not None
             heapq.heappush(drawn, (-_lot(key), key))
             if len(drawn) > sample:
@@ -62,6 +65,7 @@ def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
         contents,
         left,
         characters,
+        pictured,
         with_xml,
         sample=frozenset(keys),
         sample_left=done.contains(keys).count(False) if keys else 0,

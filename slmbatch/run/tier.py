@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 from slmbatch.chat import NO_USAGE
@@ -14,6 +15,7 @@ from slmbatch.run.clock import BusyClock
 from slmbatch.run.fieldwise import Fieldwise
 from slmbatch.run.plan import TierPlan
 from slmbatch.run.replies import Replies
+from slmbatch.run.seeing import as_seen
 from slmbatch.types import Attempt, Document
 
 
@@ -49,12 +51,14 @@ class Tier:
         if not self._ready:
             await self.start()
         sent = await self._asker.ask(document, question, lambda one: self._replies.suffices(one, document))
-        answer, kind, message = self._replies.read(sent, document, question)
+        seen = {number for one in sent for number in one.seen}
+        answer, kind, message = self._replies.read(sent, as_seen(document, seen), question)
         usage = sum((one.usage for one in sent), NO_USAGE)
         spared = NO_USAGE
         if self._fieldwise and question and answer:
             shown = sum(len(one.shown) for one in sent)
-            spared = self._fieldwise.spared(question, usage, answer, shown=shown, whole=max(len(document.text), shown))
+            text = replace(usage, input_tokens=max(0, usage.input_tokens - sum(one.seen_tokens for one in sent)))
+            spared = self._fieldwise.spared(question, text, answer, shown=shown, whole=max(len(document.text), shown))
         return Attempt(
             self.plan.name,
             answer,

@@ -8,6 +8,7 @@ from slmbatch.certificates.certificate import Certificate, Frozen, Provenance, c
 from slmbatch.certificates.counting import Miss, Target
 from slmbatch.certificates.planning import Batch, Plan, plan
 from slmbatch.certificates.ranking import freeze
+from slmbatch.certificates.reuse import Drift
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
 from slmbatch.errors import InputError
@@ -56,6 +57,7 @@ def test_nothing_in_a_certificate_can_be_changed_unseen(name: str) -> None:
         "digest": "0" * 64,
         "error_ranks": certificate.error_ranks[1:],
         "misses": (Miss(0.0, 0.5), *certificate.misses[1:]),
+        "drift": Drift(0.1, 0.5),
     }.get(name, value * 0.99 if isinstance(value, float) else value + 1 if isinstance(value, int) else None)
     if name == "rows":
         changed = 600

@@ -13,6 +13,7 @@ from slmbatch.places import Box
 from slmbatch.readers import ReadOptions, find, read
 from slmbatch.readers.images import read_image
 from slmbatch.readers.ocr import SIDE, Extent, read_picture
+from slmbatch.readers.turning import as_it_lies
 from slmbatch.types import Grounded, Page
 
 Texts = list[tuple[int, int, str]]
@@ -55,6 +56,42 @@ SLIP_TEXT = "Slip number   A-1234\nTotal   56.70 EUR"
 def test_a_row_is_one_line_though_the_page_lies_aslant(degrees: float) -> None:
     turned = drawn(SLIP).rotate(degrees, Image.Resampling.BICUBIC, fillcolor="white")
     assert only_page(saved(turned)).text == SLIP_TEXT
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_page_on_its_side_or_head_is_read_and_its_words_stay_where_they_lie(turns: int) -> None:
+    upright = drawn([*SLIP, (60, 220, "Thank you for your order")], (700, 320))
+    page = only_page(saved(upright.rotate(90 * turns, expand=True)))
+    assert page.text == SLIP_TEXT + "\nThank you for your order"
+    assert page.note is None
+    box = box_of(page, "A-1234")
+    around = upright.crop((390, 50, 560, 110))  # of the value, with some white
+    left, top, right, bottom = {
+        1: (50, 700 - 560, 110, 700 - 390),
+        2: (700 - 560, 320 - 110, 700 - 390, 320 - 50),
+        3: (320 - 110, 390, 320 - 50, 560),
+    }[turns]
+    assert around.size == ((right - left, bottom - top) if turns == 2 else (bottom - top, right - left))
+    assert left <= box.left < box.right <= right
+    assert top <= box.top < box.bottom <= bottom
+    assert (box.width, box.height) == ((700, 320) if turns == 2 else (320, 700))
+
+
+def test_a_page_that_is_read_poorly_is_not_turned_for_the_few_words_that_seem_sure_upside_down() -> None:
+    upright = drawn([*SLIP, (60, 220, "Thanks")], (700, 300))
+    page = only_page(saved(upright.resize((110, 47)).resize((700, 300))))
+    assert page.note is not None
+    assert "56.70" in page.text
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_turned_page_and_the_page_as_it_lies_hold_the_same_places(turns: int) -> None:
+    ink = np.zeros((40, 60), bool)
+    ink[4:12, 30:54] = True  # shares: 0.5, 0.1, 0.9, 0.3
+    down, across = np.nonzero(np.rot90(ink, turns))
+    height, width = np.rot90(ink, turns).shape
+    seen = (across.min() / width, down.min() / height, (across.max() + 1) / width, (down.max() + 1) / height)
+    assert as_it_lies([seen], turns).tolist()[0] == pytest.approx([0.5, 0.1, 0.9, 0.3])
 
 
 def test_every_word_has_its_place_and_score() -> None:

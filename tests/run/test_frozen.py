@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from slmbatch.run.certified.frozen import answers
+from slmbatch.run.certified.frozen import answers, sureness
 from slmbatch.store.records import PART, Record
 from slmbatch.types import Kind
 from tests.store.made import settled
@@ -36,3 +36,12 @@ def test_values_agree_by_meaning(one: str, other: str, kind: Kind, same: bool) -
     rows: list[Record] = [settled(number) | {"leaves": [leaf(value)]} for number, value in enumerate((one, other))]
     told = answers(pa.Table.from_pylist(rows, PART), {"rating": kind})
     assert (told[0] == told[1]) is same
+
+
+def test_rows_are_ranked_by_probability_where_one_is_known() -> None:
+    told = [(0.99, 0.4), (0.6, None), (None, None)]  # a sure tier that is often wrong; one that isn't calibrated; none
+    rows = [
+        settled(number) | {"score": score, "confidence": probability}
+        for number, (score, probability) in enumerate(told)
+    ]
+    assert sureness(pa.Table.from_pylist(rows, PART)).to_pylist() == [0.4, 0.6, None]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from slmbatch.chat import NO_USAGE, Choice, Completion, JsonShape, Request, Shape, Token, Usage, believed
+from slmbatch.engines.dialects.pictures import chat_content
 from slmbatch.errors import ContextTooLong, Forbidden, MalformedReply, Refused, Rejected, RequestError
 from slmbatch.tasks.grammar import grammar
 
@@ -71,7 +72,7 @@ class ChatEncoder:
         dialect = self._dialect
         fields: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "messages": [{"role": message.role, "content": chat_content(message)} for message in request.messages],
         }
         if dialect.temperature:
             fields["temperature"] = 0

@@ -11,6 +11,7 @@ import msgspec
 from slmbatch.chat import NO_USAGE, Choice, Completion, Request, Shape, Usage, believed
 from slmbatch.engines.capabilities import UNREASONED, Model
 from slmbatch.engines.dialects.chat import refusal, without
+from slmbatch.engines.dialects.pictures import messages_content
 from slmbatch.errors import MalformedReply, Refused, RequestError
 
 VERSION = "2023-06-01"
@@ -52,7 +53,7 @@ class MessagesEncoder:
             "model": self._name,
             "max_tokens": request.max_tokens,
             "messages": [
-                {"role": one.role, "content": one.content} for one in request.messages if one.role != "system"
+                {"role": one.role, "content": messages_content(one)} for one in request.messages if one.role != "system"
             ],
         }
         if system:

@@ -64,7 +64,7 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
                 "number": np.arange(number, number + len(batch)),
                 "id": batch["id"],
                 "key": batch["key"],
-                "score": settled["score"],
+                "score": sureness(settled),
                 "usable": [
                     answer is not None and not problems
                     for answer, problems in zip(told, settled["problems"].to_pylist(), strict=True)
@@ -74,6 +74,14 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
             readable = pc.not_equal(settled["status"], UNREADABLE)
             file.write(pa.table(columns, layout).filter(readable))
             number += len(batch)
+
+
+def sureness(settled: pa.Table) -> pa.ChunkedArray:
+    """Return what rows are ranked by: the probability, where one is known, else the score.
+
+    With a calibration the answers of several tiers can be compared; without one scores are all there is.
+    """
+    return pc.coalesce(settled["confidence"], settled["score"])
 
 
 def rows_digest(rows: Iterable[tuple[str, bytes]]) -> bytes:

@@ -10,19 +10,21 @@ import msgspec
 import numpy as np
 
 from slmbatch.certificates.certificate import Certificate, Provenance, certify
-from slmbatch.certificates.counting import Target
 from slmbatch.certificates.earning import Replaced
 from slmbatch.certificates.gates import Reason, Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
 from slmbatch.certificates.planning import plan as design
 from slmbatch.certificates.ranking import Places, Ranking
+from slmbatch.certificates.reuse import Reuse
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
 from slmbatch.readers import read
 from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
+from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
+from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history, target_of
 from slmbatch.run.certified.labels import (
     LABELS_FILE,
     agreement,
@@ -62,7 +64,8 @@ class Outcome:
 
 
 class CertifiedRun:
-    """A run in phases. `announce` is told the plan before labels are bought, or why there is none.
+    """A run in phases. `announce` is told the plan before labels are bought, or why there is none; `tell_reuse` whether
+    labels of an earlier run serve instead.
 
     `agree` gets a question before the top tier is asked: once, and again when a refusal changes what that costs. Both
     may raise.
@@ -75,6 +78,7 @@ class CertifiedRun:
         *,
         watch: Watch,
         announce: Callable[[Design | Refusal], None],
+        tell_reuse: Callable[[Reuse | Refusal], None],
         agree: Callable[[str], None],
     ) -> None:
         assert plan.choices.promise is not None
@@ -83,6 +87,7 @@ class CertifiedRun:
         self._folder = folder
         self._watch = watch
         self._announce = announce
+        self._tell_reuse = tell_reuse
         self._agree = agree
         self._agreed = False
         self._answered = folder.stage("answers", rows=folder.rows)
@@ -95,14 +100,21 @@ class CertifiedRun:
         Where --max-usd ends a phase, what is finished is delivered, and the refusal says so.
         Raises what `execute` does.
         """
+        history = read_history(self._plan, self._folder)
         if self._topped.parts.exists():
             PartStore(self._topped.parts)  # makes a part of the journal that a killed session has left
         counts, unpaid = self._answer()
         if unpaid is not None:
             return self._deliver(KeyIndex(), Outcome(counts, refusal=unpaid), unpaid=True)
         batch = open_batch(self._folder, self._answered, self._plan.schema)
+        if history.reused is not None:
+            keep_earlier(self._folder.certify / EARLIER_FILE, history.reused)
+            found = certify_by(history.reused, batch, self._promise, tiers=self._plan.tiers)
+            self._tell_reuse(found if isinstance(found, Refusal) else found.reuse)
+            if not isinstance(found, Refusal):
+                return self._settle(batch, found.kept, Outcome(counts, found.certificate))
         ranking = batch.ranking(self._promise.seed)
-        planned = self._design(batch, ranking)
+        planned = self._design(batch, ranking, history)
         if isinstance(planned, Refusal):
             return self._refuse(batch, Outcome(counts, refusal=planned))
         self._announce(planned)
@@ -137,19 +149,18 @@ class CertifiedRun:
         # frozen without them, they couldn't be asked about any more
         return counts, self._unpaid(one.tiers, f"all but {len(left)} texts") if left else None
 
-    def _design(self, batch: Batch, ranking: Ranking) -> Design | Refusal:
-        """Plan the labels, or take what was planned, or refused, before any was bought."""
-        path = self._folder.certify / "plan.json"
+    def _design(self, batch: Batch, ranking: Ranking, history: History) -> Design | Refusal:
+        """Plan the labels by those of earlier runs, or take what was planned, or refused, before any was bought."""
+        path = self._folder.certify / PLAN_FILE
         if path.exists():
             return msgspec.json.decode(path.read_bytes(), type=Design)
         refused = self._refused_earlier()
         if refused is not None:
             return refused
-        target = Target(float(self._promise.target), float(self._promise.delta))
         scores = np.asarray(batch.frozen.scores, np.float64)[ranking.order]
         prices = per_row(self._plan, self._answered.parts)
-        way = ranked_way(guessed_chances(scores))
-        made = design(way, Shape(len(batch), len(batch.pool)), target, prices=prices)
+        way = ranked_way(history.chances(scores) or guessed_chances(scores))
+        made = design(way, Shape(len(batch), len(batch.pool)), target_of(self._promise), prices=prices)
         if not isinstance(made, Refusal):
             write_durably(path, msgspec.json.encode(made))
         return made
@@ -241,8 +252,7 @@ class CertifiedRun:
         return Refusal(Reason.OVER_BUDGET, said)
 
     def _provenance(self) -> Provenance:
-        *cheap, top = (tier.name for tier in self._plan.tiers)
-        return Provenance(self._promise.seed, tuple(cheap), top, labelled_on(self._folder.certify / LABELS_FILE))
+        return provenance(self._promise, self._plan.tiers, labelled_on(self._folder.certify / LABELS_FILE))
 
 
 def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:

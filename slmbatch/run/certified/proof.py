@@ -20,6 +20,7 @@ from slmbatch.certificates.settling import kept_ranks
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.batch import Batch, read_batch
 from slmbatch.run.certified.compose import compose
+from slmbatch.run.certified.earlier import EARLIER_FILE, Earlier, kept_earlier
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of, write_frozen
 from slmbatch.run.certified.labels import LABELS_FILE, agreement, labelled_on, read_labels, told_about
 from slmbatch.store.folder import CERTIFICATE, RunFolder, write_durably
@@ -84,14 +85,17 @@ def _recomputed(folder: RunFolder, certificate: Certificate) -> Iterator[Differe
     """Yield what doesn't follow from the answers of both passes."""
     schema = _schema(folder.certify / SCHEMA_FILE)
     batch = read_batch(folder.certify / FROZEN_FILE)
-    agrees = read_labels(folder.certify / LABELS_FILE)
-    yield from verify_counts(certificate, batch.frozen, agrees)
+    earlier = None if certificate.drift is None else kept_earlier(folder.certify / EARLIER_FILE)
+    if earlier is None:
+        yield from verify_counts(certificate, batch.frozen, read_labels(folder.certify / LABELS_FILE))
+        yield from _labels(folder, batch, schema)
+    else:
+        yield from verify_counts(certificate, earlier.before(batch.frozen), earlier.by_id())
     if certificate.rows != len(batch):
         yield Difference("rows", certificate.rows, len(batch))
     yield from _origin(folder, certificate)
-    yield from _labels(folder, batch, schema)
     with TemporaryDirectory() as scratch:
-        yield from _again(folder, Path(scratch), schema, kept_keys(batch, certificate))
+        yield from _again(folder, Path(scratch), schema, kept_keys(batch, certificate, earlier))
 
 
 def _origin(folder: RunFolder, certificate: Certificate) -> Iterator[Difference]:
@@ -101,7 +105,7 @@ def _origin(folder: RunFolder, certificate: Certificate) -> Iterator[Difference]
         yield Difference("cheap_tiers", certificate.cheap_tiers, tuple(sorted(cheap)))
     if not top <= {certificate.top_tier}:
         yield Difference("top_tier", certificate.top_tier, tuple(sorted(top)))
-    asked_on = labelled_on(folder.certify / LABELS_FILE)
+    asked_on = labelled_on(folder.certify / (LABELS_FILE if certificate.drift is None else EARLIER_FILE))
     if certificate.asked_on != asked_on:
         yield Difference("asked_on", certificate.asked_on, asked_on)
 
@@ -112,11 +116,14 @@ def _tiers(parts: Path) -> set[str]:
     return {tier for some in told for tier in some if tier is not None}
 
 
-def kept_keys(batch: Batch, certificate: Certificate) -> KeyIndex:
+def kept_keys(batch: Batch, certificate: Certificate, earlier: Earlier | None) -> KeyIndex:
     """Return the contents that keep their cheap answer: no row of theirs goes up."""
-    ranking = batch.ranking(certificate.seed)
-    sample = ranking.sample(certificate.sample)
-    return keys_of(batch, ranking.order[kept_ranks(certificate.rank, sample)])
+    if earlier is None:
+        ranking = batch.ranking(certificate.seed)
+        sample = ranking.sample(certificate.sample)
+        return keys_of(batch, ranking.order[kept_ranks(certificate.rank, sample)])
+    order = earlier.ranking(batch.frozen, certificate.seed).order[: certificate.rank]
+    return keys_of(batch, order[order >= len(earlier)] - len(earlier))
 
 
 def keys_of(batch: Batch, kept: np.ndarray) -> KeyIndex:
