@@ -42,7 +42,8 @@ class Document:
 
     `source` is the file as the user can find it, `row` the row number in a table (from 0). `problem` is set when
     nothing of the document could be read; `cut` when the reader kept only the beginning of a very long text. `parent`
-    is the id of the mail that it was attached to, `xml` the e-invoice that came in the document or beside it.
+    is the id of the mail that it was attached to, or of the file that it is some pages of: these are its `span`, "1-2".
+    `xml` is the e-invoice that came in the document or beside it.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Document:
     cut: bool = False
     parent: str | None = None
     xml: bytes | None = None
+    span: str | None = None
 
     @property
     def text(self) -> str:
@@ -78,6 +80,8 @@ class Document:
                 digest.update(b"\0picture\0" + page.picture.jpeg)
         if self.xml is not None:
             digest.update(b"\0xml\0" + self.xml)
+        if self.span is not None:  # else an equal text on other pages would be told to stand on these
+            digest.update(b"\0span\0" + self.span.encode())
         return digest.digest()
 
 

@@ -88,7 +88,7 @@ def calibrate(
             "Label more rows." + (KEPT if answers.types is not None and len(names) > 1 else ""),
         )
     labels = names[-1] if gold is None else "expected answers"
-    told_on = replacements(part_paths(RunFolder(out).parts), expected)
+    told_on = replacements(part_paths(RunFolder(out).parts), expected) if answers.types is None else []
     judged = [one for one in told_on if gold is not None or one.tier != names[-1]]
     made = Calibration(FORMAT, summary["task"], settings["labels or schema"], labels, tuple(curves))
     return made, qualities, judged

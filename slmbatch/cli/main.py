@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -19,7 +20,7 @@ from slmbatch.cli.models import models
 from slmbatch.errors import Interrupted, SlmbatchError, UsageError
 
 if TYPE_CHECKING:
-    from slmbatch.run.answers import Task
+    from slmbatch.run.answers import RunTask
 
 app = typer.Typer(
     add_completion=False,
@@ -56,7 +57,10 @@ def classify(
 def extract(
     flags: Flags,
     *,
-    schema: Annotated[str, typer.Option("--schema", help="JSON Schema (JSON or YAML), or module.py:Model.")],
+    schema: Annotated[
+        list[str],
+        typer.Option("--schema", help="JSON Schema, module.py:Model, or a folder: one for each type of document."),
+    ],
 ) -> None:
     """Copy typed fields out of every document."""
     from slmbatch.cli.verbs import run_verb
@@ -71,28 +75,26 @@ def estimate(
     *,
     labels: Annotated[str | None, typer.Option("--labels", help="For classify: YAML file, or names.")] = None,
     schema: Annotated[
-        str | None, typer.Option("--schema", help="For extract: JSON Schema, or module.py:Model.")
+        list[str] | None, typer.Option("--schema", help="For extract: JSON Schema, module.py:Model, or a folder.")
     ] = None,
 ) -> None:
     """Say what classify (with --labels) or extract (with --schema) would cost: the same as their --dry-run."""
-    if (labels is None) is (schema is None):
+    if (labels is None) is not bool(schema):
         raise UsageError("One of --labels and --schema is needed, not both.", "Give what the run would be given.")
     from slmbatch.cli.verbs import run_verb
 
     run_verb(_task(labels, schema), replace(flags, dry_run=True))
 
 
-def _task(labels: str | None, schema: str | None) -> Task:
+def _task(labels: str | None, schemas: Sequence[str] | None) -> RunTask:
     if labels is not None:
         from slmbatch.tasks.classify import ClassifyTask
         from slmbatch.tasks.labels import load_labels
 
         return ClassifyTask(load_labels(labels))
-    from slmbatch.tasks.extract import ExtractTask
-    from slmbatch.tasks.schema_files import load_schema
+    from slmbatch.tasks.schema_files import load_extraction
 
-    assert schema is not None
-    return ExtractTask(load_schema(schema))
+    return load_extraction(schemas or ())
 
 
 @app.command()

@@ -18,7 +18,7 @@ from slmbatch.engines.settings import parse_spec
 from slmbatch.errors import BudgetReached, ConfigError, Unsettled, UsageError
 from slmbatch.money.prices import Price
 from slmbatch.report.costs import TierCost, add_up, write_costs
-from slmbatch.run.answers import Task
+from slmbatch.run.answers import RunTask
 from slmbatch.run.config import ConfigFile, load_config
 from slmbatch.run.execute import execute
 from slmbatch.run.plan import Choices, Plan, blind, make_plan
@@ -29,7 +29,7 @@ from slmbatch.store.manifest import run_id
 from slmbatch.store.parts import part_paths
 from slmbatch.store.sessions import spent
 from slmbatch.tasks.classify import ClassifyTask
-from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.triage import TriageTask
 
 if TYPE_CHECKING:  # polars comes with them: it's loaded when the engines' memory has been given back
     from slmbatch.report.summary import Summary
@@ -41,23 +41,21 @@ NAMES_ALONE = (
 )
 
 
-def run_verb(task: Task, flags: Flags) -> None:
+def run_verb(task: RunTask, flags: Flags) -> None:
     """Classify or extract: plan, run, report."""
     config = load_config(flags.config)
-    plan = make_plan(
-        task,
-        _choices(flags),
-        config,
-        reading(
-            flags.text_column,
-            flags.id_column,
-            flags.encoding,
-            flags.limit,
-            flags.workers,
-            flags.attachments,
-            fields=isinstance(task, ExtractTask),
-        ),
+    options = reading(
+        flags.text_column,
+        flags.id_column,
+        flags.encoding,
+        flags.limit,
+        flags.workers,
+        flags.attachments,
+        fields=not isinstance(task, ClassifyTask),
     )
+    if isinstance(task, TriageTask):
+        options = replace(options, types=tuple((name, one.schema) for name, one in task.types.items()))
+    plan = make_plan(task, _choices(flags), config, options)
     if not flags.quiet:
         _warn(plan, config)
     _check_pilot(plan, flags)
@@ -187,7 +185,11 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
                 f"Warning: {tier.name} tells no logprobs: all that it answers goes on to the next tier.", err=True
             )
     for tier in plan.tiers:
-        if plan.curves.tiers and tier.name not in plan.curves.tiers and not (blind(tier) or tier.embedded):
+        if (
+            plan.curves.tiers
+            and tier.name not in plan.curves.tiers
+            and not (blind(tier) or tier.embedded or tier.sorts)
+        ):
             typer.echo(f"Warning: the calibration knows no curve for {tier.name}: its scores stay scores.", err=True)
     task = plan.task
     if (

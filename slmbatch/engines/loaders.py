@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from slmbatch.engines.engine import Engine
-from slmbatch.engines.settings import EMBEDDED, EngineSettings, EngineSpec
+from slmbatch.engines.settings import EMBEDDED, TRIAGE, EngineSettings, EngineSpec
 from slmbatch.engines.wire import Meter
 from slmbatch.errors import ConfigError
 
@@ -61,7 +61,7 @@ ENGINES: dict[str, Loader] = {
     "vllm": _vllm,  # `vllm serve` in a child process, or one that is running already
 }
 HEADS = frozenset({"head", "rules", EMBEDDED})  # answered in this process, by slmbatch.heads
-LOCAL = frozenset({"llamacpp", "vllm"}) | HEADS  # not paid by the request
+LOCAL = frozenset({"llamacpp", "vllm", TRIAGE}) | HEADS  # not paid by the request
 
 
 def known_engine(spec: EngineSpec) -> EngineSpec:

@@ -12,6 +12,7 @@ from typing import Literal
 from slmbatch.errors import ConfigError
 
 EMBEDDED = "embedded-xml"  # answers from the e-invoice that a document carries, if it does
+TRIAGE = "triage"  # tells documents' types, for the tiers after it; never named by a user
 BARE = ("head", "rules", EMBEDDED)  # heads made out of the label file, or of the schema and shipped weights
 
 

@@ -17,7 +17,7 @@ from slmbatch.readers.parquet import open_parquet, parquet_rows, read_parquet
 from slmbatch.readers.pool import MEMORY_BYTES, SECONDS, Pool
 from slmbatch.readers.sources import MAILS, TABLES, Content, Found, Reading, ReadOptions, Source, Unreadable
 from slmbatch.readers.texts import check_encoding
-from slmbatch.readers.unpack import Piece, unpack
+from slmbatch.readers.unpack import PAGED, Piece, unpack
 from slmbatch.readers.xml import with_xml_beside
 from slmbatch.types import Document
 
@@ -31,7 +31,8 @@ _LARGE_HTML_BYTES = 2**16  # the parser's time grows with the square of the dept
 def read(found: Found, options: ReadOptions) -> Generator[list[Document], None, None]:
     """Read everything found, in batches of at most BATCH_ROWS documents for tables and one for files.
 
-    A file is one document, but for mails with attachments apart and archives in archives: theirs are one batch.
+    A file is one document, but for mails with attachments apart, archives in archives, and pages that are split: theirs
+    are one batch.
 
     Every table is opened and its columns chosen before this returns. Close the generator to stop the worker processes
     early. Raises InputError, at once for a table that can't be opened, and while reading for one that is damaged.
@@ -51,6 +52,8 @@ def count_rows(found: Found, options: ReadOptions) -> int | None:
 def _tells_no_number(source: Source, options: ReadOptions) -> bool:
     if source.kind in MAILS:
         return options.attachments == "apart"
+    if source.kind in PAGED and options.types:
+        return True
     return source.kind in {"csv", "jsonl"} if source.member is None else source.kind == "zip"
 
 
@@ -60,6 +63,8 @@ def read_file(source: Source, options: ReadOptions) -> list[Document]:
         content = source.path if source.member is None else read_member(source.path, source.member)
         if _is_empty(content):
             return [_document(source, Reading(problem="the file is empty"))]
+        if source.beside is not None:  # an e-invoice, and so one document
+            options = replace(options, types=())
         pieces = unpack(content, source.kind, options, archives=int(source.member is not None))
         return [_document(source, _kept(piece.reading, options), piece) for piece in pieces]
     except Unreadable as error:
@@ -88,12 +93,13 @@ def _kept(reading: Reading, options: ReadOptions) -> Reading:
 
 
 def _document(source: Source, reading: Reading, piece: Piece | None = None) -> Document:
-    """Make a document of a file or of a piece of it: its id is the way there, its parent the mail that it came with."""
+    """Make a document of a file or of a piece of it: its id is the way there, its parent what it came in or with."""
     name, parent = (source.name, None) if piece is None else (_below(source, piece.name), piece.parent)
     parent = None if parent is None else _below(source, parent)
     reading = with_xml_beside(reading, source.beside)
     where, pages, problem = str(source.path), reading.pages, reading.problem
-    return Document(name, where, None, pages, problem, cut=reading.cut, parent=parent, xml=reading.xml)
+    span = None if piece is None else piece.span
+    return Document(name, where, None, pages, problem, cut=reading.cut, parent=parent, xml=reading.xml, span=span)
 
 
 def _below(source: Source, name: str) -> str:

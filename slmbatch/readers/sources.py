@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from slmbatch.types import Page
+
+if TYPE_CHECKING:
+    from slmbatch.tasks.schema import Schema
 
 Content: TypeAlias = Path | bytes
 """A file, or the bytes of what lay inside one."""
@@ -78,6 +81,7 @@ def _default_workers() -> int:
 class ReadOptions:
     """How to read. `text_column` and `id_column` concern tables; `workers` are processes for all but texts.
 
+    With `types`, schemas by name, the pages of a PDF or an image are split into documents of these types.
     `pictures`: keep those of pages whose text the OCR is mostly unsure of.
     """
 
@@ -87,6 +91,7 @@ class ReadOptions:
     limit: int | None = None
     workers: int = field(default_factory=_default_workers)
     attachments: Attachments = "inside"
+    types: tuple[tuple[str, Schema], ...] = ()
     pictures: bool = False
 
 

@@ -1,10 +1,11 @@
-"""Files with documents in them: a mail and what is attached to it, an archive in a mail or in another archive."""
+"""Files with documents in them: a mail and what is attached to it, an archive in a mail or another one, a long scan."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from slmbatch.readers.archive import members, read_member, safe_name, unique_names
 from slmbatch.readers.contents import READ_ALONE, read_content
@@ -12,9 +13,14 @@ from slmbatch.readers.mail import MAX_DEPTH, TOO_DEEP, open_mail, read_alone, re
 from slmbatch.readers.message import Attachment, Mail
 from slmbatch.readers.sources import MAILS, MAX_CHARS, TABLES, Content, Reading, ReadOptions, Unreadable
 
+if TYPE_CHECKING:
+    from slmbatch.heads.fields.pages import PageSplitter
+    from slmbatch.tasks.schema import Schema
+
 MAX_ARCHIVES = 2  # an archive in an archive, and no deeper: bombs are
 MAX_DOCUMENTS = 10_000  # in one mail or inner archive, which is read at once by one process and held in memory
 MAX_FILE_CHARS = 20 * MAX_CHARS
+PAGED = frozenset({"pdf", "image"})  # what a scanner makes of a pile of paper
 
 _TABLE = "a table inside an archive or a mail, whose rows aren't read there; unpack it and give it as input"
 _TOO_MUCH = f"one mail or inner archive gives no more than {MAX_DOCUMENTS} documents and {MAX_FILE_CHARS} characters"
@@ -22,11 +28,15 @@ _TOO_MUCH = f"one mail or inner archive gives no more than {MAX_DOCUMENTS} docum
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A document of a file. `name` is its way from there, "" for the file itself; `parent` that of its mail."""
+    """A document of a file. `name` is its way from there, "" for the file itself; `parent` that of its mail.
+
+    One that is some pages of a file has that file for its parent, and these pages as its `span`.
+    """
 
     name: str
     parent: str | None
     reading: Reading
+    span: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ def _pieces(content: Content | Mail, kind: str | None, options: ReadOptions, pla
         elif kind in TABLES:
             raise Unreadable(_TABLE)
         elif kind in READ_ALONE:
-            yield alone(read_content(content, kind, options.encoding))
+            yield from _of_pages(read_content(content, kind, options.encoding), kind, options, place)
         else:
             raise Unreadable("files of this type can't be read")
     except Unreadable as error:
@@ -133,3 +143,24 @@ def _of_archive(content: Content, options: ReadOptions, place: _Place) -> Iterat
             yield from _pieces(read_member(content, file.position), file.kind, options, inner)
         except Unreadable as error:
             yield Piece(inner.name, inner.parent, Reading(problem=str(error)))
+
+
+def _of_pages(reading: Reading, kind: str, options: ReadOptions, place: _Place) -> Iterator[Piece]:
+    """Yield the documents that a file's pages are; an e-invoice is one, whatever its pages say."""
+    splits = kind in PAGED and options.types and reading.problem is None and reading.xml is None
+    documents = _splitter(options.types).split(reading.pages) if splits and len(reading.pages) > 1 else []
+    if len(documents) < 2:
+        yield Piece(place.name, place.parent, reading)
+        return
+    for pages in documents:
+        first, last = pages[0].number, pages[-1].number
+        span = str(first) if first == last else f"{first}-{last}"
+        some = replace(reading, pages=pages, cut=reading.cut and pages is documents[-1])
+        yield Piece(place.inside(span), place.name, some, span)
+
+
+@lru_cache(1)
+def _splitter(types: tuple[tuple[str, Schema], ...]) -> PageSplitter:
+    from slmbatch.heads.fields.pages import PageSplitter
+
+    return PageSplitter(dict(types))

@@ -44,8 +44,9 @@ def summarise(
         "reasons": _reasons(rows),
         "plots": plots(rows, paces),
     }
-    if "label" in rows.collect_schema():
-        summary["labels"] = _counts(rows.filter(pl.col("label").is_not_null()), "label")
+    for column in ("label", "type"):
+        if column in rows.collect_schema():
+            summary[f"{column}s"] = _counts(rows.filter(pl.col(column).is_not_null()), column)
     return summary
 
 

@@ -30,7 +30,8 @@ def as_text(summary: Summary) -> str:
         lines.append(f"  {one['rows']} rows wait for {one['tier']}: the budget is reached")
     lines += promised(summary["certificate"])
     lines += _bill(summary["bill"])
-    lines += _labels(summary.get("labels") or {})
+    for name in ("labels", "types"):
+        lines += _counted(name, summary.get(name) or {})
     if summary["reasons"]:
         lines.append("not accepted, because:")
         lines += [f"  {count:>8}  {reason}" for reason, count in summary["reasons"].items()]
@@ -86,9 +87,9 @@ def _usd(amount: str) -> str:
     return f"{Decimal(amount):.6f} USD"
 
 
-def _labels(labels: Mapping[str, int]) -> list[str]:
-    lines = ["labels:"] if labels else []
-    lines += [f"  {label:<32} {count:>8}" for label, count in list(labels.items())[:LABELS_SHOWN]]
-    if len(labels) > LABELS_SHOWN:
-        lines.append(f"  and {len(labels) - LABELS_SHOWN} more")
+def _counted(name: str, rows: Mapping[str, int]) -> list[str]:
+    lines = [f"{name}:"] if rows else []
+    lines += [f"  {one:<32} {count:>8}" for one, count in list(rows.items())[:LABELS_SHOWN]]
+    if len(rows) > LABELS_SHOWN:
+        lines.append(f"  and {len(rows) - LABELS_SHOWN} more")
     return lines

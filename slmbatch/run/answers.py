@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from slmbatch.chat import Capabilities, Completion
@@ -10,9 +11,20 @@ from slmbatch.confidence.tokens import LabelScorer
 from slmbatch.run.fields import FieldReader
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.triage import TriageTask
 from slmbatch.types import Answer, Document
 
 Task: TypeAlias = ClassifyTask | ExtractTask
+"""What is asked of one document."""
+RunTask: TypeAlias = Task | TriageTask
+"""What is asked of all documents of a run."""
+
+
+def extractions(task: RunTask) -> Mapping[str, ExtractTask]:
+    """Return what is extracted from documents of each type, by type; the only one is "", and none is for labels."""
+    if isinstance(task, TriageTask):
+        return task.types
+    return {"": task} if isinstance(task, ExtractTask) else {}
 
 
 class AnswerReader(Protocol):

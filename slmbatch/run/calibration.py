@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from slmbatch.errors import ConfigError
-from slmbatch.run.answers import Task
+from slmbatch.run.answers import RunTask
 from slmbatch.run.identity import identity
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ class Curves:
 NO_CURVES = Curves()
 
 
-def question_hash(task: Task) -> str:
+def question_hash(task: RunTask) -> str:
     """Return the hash by which the manifest and calibration files know a task."""
     return sha256(task.fingerprint.encode()).hexdigest()
 
 
-def load_curves(path: Path | None, task: Task, tiers: Sequence[TierPlan]) -> Curves:
+def load_curves(path: Path | None, task: RunTask, tiers: Sequence[TierPlan]) -> Curves:
     """Read the curves of a run's tiers; none without a file.
 
     Raises ConfigError when the file can't be read, is about another label set or schema, knows a tier of this run with

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from slmbatch.confidence.gate import refusal
-from slmbatch.run.attempt_log import AttemptLog
-from slmbatch.run.rung import Rung
-from slmbatch.types import Attempt, Document, Result, Status
+from slmbatch.run.attempt_log import AttemptLog, Trail
+from slmbatch.run.rung import Rung, Working
+from slmbatch.types import Document, Result, Status
+
+
+class Cascade(Protocol):
+    """The tiers of a run, and how a row goes through them."""
+
+    @property
+    def tiers(self) -> Sequence[Working]:
+        """All tiers, in their order."""
+
+    async def settle(self, document: Document, key: bytes, *, log: AttemptLog, threshold: float) -> Result:
+        """Take one document up the tiers."""
+
+
+class PlainCascade:
+    """The same tiers for every document."""
+
+    def __init__(self, tiers: Sequence[Rung]) -> None:
+        self.tiers = tiers
+
+    async def settle(self, document: Document, key: bytes, *, log: AttemptLog, threshold: float) -> Result:
+        """Take one document up the tiers. See `settle`."""
+        return await settle(document, key, self.tiers, log=log, threshold=threshold)
 
 
 async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, log: AttemptLog, threshold: float) -> Result:
@@ -19,21 +42,14 @@ async def settle(document: Document, key: bytes, tiers: Sequence[Rung], *, log: 
     notes, length = document.notes(), len(document.text)
     if document.problem is not None:
         return Result(key, Status.UNREADABLE, (), reason=document.problem, notes=notes, characters=length)
-    attempts: list[Attempt] = []
+    trail = Trail(log, key)
+    attempts = trail.attempts
     shown: int | None = None
     reasons: list[str] = []
-    told = {one.tier: one for one in log.recall(key)}
-    logged = len(told)
     for tier in tiers:
-        attempt = told.get(tier.plan.name)
-        if attempt is None:
-            if tier.plan.metered and len(attempts) > logged:
-                await log.keep(key, attempts)
-                logged = len(attempts)
-            attempt = await tier.attempt(document, None if shown is None else attempts[shown])
+        attempt = await trail.ask(tier, document, None if shown is None else attempts[shown])
         if attempt is None:
             continue
-        attempts.append(attempt)
         if attempt.answer is None:
             reasons.append(f"{attempt.error_kind}: {attempt.error}")
             continue

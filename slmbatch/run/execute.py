@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import Found, read
+from slmbatch.run.answers import Task, extractions
 from slmbatch.run.calibrated import CalibratedRung
+from slmbatch.run.cascade import Cascade, PlainCascade
 from slmbatch.run.fieldwise import Fieldwise
+from slmbatch.run.head_tier import HeadTier
 from slmbatch.run.loop import Counts, Documents, Loop
 from slmbatch.run.paying import metered
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.purse import Purse
-from slmbatch.run.rung import Rung, make_rung
+from slmbatch.run.rung import Rung, make_rungs
+from slmbatch.run.triage import SORTING, TypedCascade, TypedTier
 from slmbatch.store.folder import DONE, RunFolder, Stage
 from slmbatch.store.ledger import Ledger
 from slmbatch.store.manifest import open_manifest
 from slmbatch.store.parts import part_paths
 from slmbatch.store.tables import build_tables
-from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.triage import TriageTask
 from slmbatch.types import printable
 
 
@@ -73,11 +77,7 @@ def run_pass(
     """Settle what this pass is about. `clear` removes what is in the folder, once tiers and inputs are usable."""
     purse = Purse(plan.max_usd)
     asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
-    fieldwise = None
-    if isinstance(plan.task, ExtractTask) and not plan.choices.whole:
-        fieldwise = Fieldwise(plan.task, asked.threshold)
-    shared = (purse, fieldwise)
-    tiers = [_rung(tier, plan.tiers.index(tier) + 1, plan, folder, shared) for tier in one.tiers]
+    cascade = _cascade(asked, one.tiers, folder, purse)
     documents = read(_found(plan.found, one.sources), plan.reading)
     if one.only is not None:
         documents = _these(documents, one.only)
@@ -89,7 +89,7 @@ def run_pass(
         run = open_manifest(folder, plan.settings())
         if any(tier.metered for tier in one.tiers):
             purse.open(Ledger(folder.ledger, run))
-        loop = Loop(asked, folder, tiers=tiers, purse=purse, documents=documents, watch=watch, stage=one.stage)
+        loop = Loop(asked, folder, cascade=cascade, purse=purse, documents=documents, watch=watch, stage=one.stage)
         if one.only is None:
             (folder.root / DONE).unlink(missing_ok=True)
         _run(loop.run())
@@ -115,13 +115,32 @@ def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:
         yield [document for document in batch if document.content_hash() in keys]
 
 
-def _rung(tier: TierPlan, number: int, plan: Plan, folder: RunFolder, shared: tuple[Purse, Fieldwise | None]) -> Rung:
-    purse, fieldwise = shared
+def _cascade(plan: Plan, tiers: Sequence[TierPlan], folder: RunFolder, purse: Purse) -> Cascade:
+    """Make the tiers; nothing is started."""
+    asked = {} if plan.choices.whole else extractions(plan.task)
+    fieldwise = {name: Fieldwise(task, plan.threshold) for name, task in asked.items()}
+    made = [(tier, _rungs(tier, plan, folder, purse, fieldwise)) for tier in tiers if not tier.sorts]
+    if not isinstance(plan.task, TriageTask):
+        return PlainCascade([rungs[""] for _, rungs in made])
+    (sorter,) = (HeadTier(tier, plan.task, download=False) for tier in tiers if tier.sorts)
+    return TypedCascade(sorter, [TypedTier(tier, rungs) for tier, rungs in made])
+
+
+def _rungs(
+    tier: TierPlan, plan: Plan, folder: RunFolder, purse: Purse, fieldwise: Mapping[str, Fieldwise]
+) -> dict[str, Rung]:
+    """Make one tier's rung for each type of document, the only one for ""."""
     meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
-    log_path = folder.logs / f"{number}-{tier.spec.engine}.log"
+    log_path = folder.logs / f"{plan.tiers.index(tier) + 1}-{tier.spec.engine}.log"
     download, curve = plan.choices.download, plan.curves.tiers.get(tier.name)
-    rung = make_rung(tier, plan.task, log=log_path, download=download, meter=meter, fieldwise=fieldwise)
-    return rung if curve is None else CalibratedRung(rung, curve)
+    task = plan.task
+    tasks: dict[str, Task] = {"": task} if not isinstance(task, TriageTask) else {**task.types, SORTING: task.sorting}
+    rungs = make_rungs(tier, tasks, log=log_path, download=download, meter=meter, fieldwise=fieldwise)
+    asked = extractions(task) or tasks  # a curve of fields says nothing of types
+    return {
+        name: rung if curve is None or name not in asked else CalibratedRung(rung, curve)
+        for name, rung in rungs.items()
+    }
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -103,8 +103,8 @@ def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Map
 def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, left: int) -> Forecast:
     """Forecast what `left` contents will cost; without a sample by assumptions."""
     dice = np.random.default_rng(SEED)
-    tiers_asked = [tier for tier in plan.tiers if not tier.embedded]
-    answered = survey.with_xml / max(survey.left, 1) if len(tiers_asked) < len(plan.tiers) else 0.0
+    tiers_asked = [tier for tier in plan.tiers if not tier.embedded and not tier.sorts]
+    answered = survey.with_xml / max(survey.left, 1) if any(tier.embedded for tier in plan.tiers) else 0.0
     reach: Draws = np.full(DRAWS, 1 - answered)  # e-invoices are counted, not guessed: a refused one is rare
     tiers: list[TierForecast] = []
     bills, times = np.zeros(DRAWS), np.zeros(DRAWS)

@@ -18,12 +18,13 @@ from slmbatch.errors import ConfigError, SlmbatchError
 from slmbatch.heads.folder import Stored, load_head
 from slmbatch.heads.head import Head
 from slmbatch.heads.memory import give_memory_back, share_memory
-from slmbatch.run.answers import Task
+from slmbatch.run.answers import RunTask, Task
 from slmbatch.run.clock import BusyClock
 from slmbatch.run.plan import TierPlan
 from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.tasks.triage import TriageTask
 from slmbatch.types import Answer, Attempt, Document
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ Waiting: TypeAlias = tuple[Document, "asyncio.Future[tuple[Answer | SlmbatchErro
 class HeadTier:
     """One rung of the cascade, in this process. What it answers with is loaded by the first document."""
 
-    def __init__(self, plan: TierPlan, task: Task, *, download: bool) -> None:
+    def __init__(self, plan: TierPlan, task: RunTask, *, download: bool, busy: BusyClock | None = None) -> None:
+        """`busy` is the clock of several rungs that are one tier."""
         self.plan = plan
-        self.busy = BusyClock()
+        self.busy = busy or BusyClock()
         share_memory()
         self._load = head_loader(plan, task, download=download)
         self._head: Head | None = None
@@ -114,12 +116,16 @@ class HeadTier:
             return [(None, f"{type(error).__name__}: {error}")]
 
 
-def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedder | None = None) -> Callable[[], Head]:
+def head_loader(
+    plan: TierPlan, task: RunTask, *, download: bool, embedder: Embedder | None = None
+) -> Callable[[], Head]:
     """Check what can be checked at once, and return what makes the head ready.
 
     `embedder` is the sentence model where it's loaded already. Raises ConfigError for a head that doesn't fit the task,
     ModelError for a folder that is no head.
     """
+    if isinstance(task, TriageTask):
+        return _types_head(task)
     if plan.embedded:
         return _embedded_head(task)
     where = plan.spec.model
@@ -129,6 +135,12 @@ def head_loader(plan: TierPlan, task: Task, *, download: bool, embedder: Embedde
     if plan.spec.engine == "rules":
         raise ConfigError("rules: they find fields, and can't classify.", "Leave --model out, or give head:FOLDER.")
     return _text_head(plan, task, stored, embed=lambda: embedder or sentence_model(plan.settings, download=download))
+
+
+def _types_head(task: TriageTask) -> Callable[[], Head]:
+    from slmbatch.heads.fields.types import TypesHead
+
+    return lambda: TypesHead({name: one.schema for name, one in task.types.items()})
 
 
 def _embedded_head(task: Task) -> Callable[[], Head]:

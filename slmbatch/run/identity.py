@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbatch.engines.loaders import HEADS
-from slmbatch.run.answers import Task
+from slmbatch.run.answers import RunTask
 from slmbatch.tasks.classify import ClassifyTask
 
 if TYPE_CHECKING:
     from slmbatch.run.plan import TierPlan
 
 
-def identity(tier: TierPlan, task: Task) -> str:
+def identity(tier: TierPlan, task: RunTask) -> str:
     """A tier and those of its limits that change answers."""
     settings = tier.settings
     file = Path(tier.spec.model)
@@ -35,7 +35,7 @@ def identity(tier: TierPlan, task: Task) -> str:
     return " ".join([tier.name, *(f"{key}={value}" for key, value in changing.items() if value is not None)])
 
 
-def _content(tier: TierPlan, task: Task) -> str | None:
+def _content(tier: TierPlan, task: RunTask) -> str | None:
     """What a head answers by: its folder's description, which names the weights' hash, or the label file's examples."""
     if tier.spec.engine not in HEADS:
         return None

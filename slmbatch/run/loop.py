@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -18,10 +18,9 @@ from slmbatch.errors import Interrupted, SlmbatchError
 from slmbatch.heads.memory import give_memory_back
 from slmbatch.readers import count_rows
 from slmbatch.run.attempt_log import AttemptLog
-from slmbatch.run.cascade import settle
+from slmbatch.run.cascade import Cascade
 from slmbatch.run.plan import Plan
 from slmbatch.run.purse import Purse
-from slmbatch.run.rung import Rung
 from slmbatch.store.folder import RunFolder, Stage
 from slmbatch.store.parts import KeyIndex, PartStore
 from slmbatch.store.records import record
@@ -60,7 +59,7 @@ class Loop:
         plan: Plan,
         folder: RunFolder,
         *,
-        tiers: Sequence[Rung],
+        cascade: Cascade,
         purse: Purse,
         documents: Documents,
         watch: Callable[[Counts], None] | None,
@@ -69,9 +68,10 @@ class Loop:
         """`stage` is where results are kept, those of an ordinary run unless said."""
         stage = stage or folder.main
         self._plan = plan
-        self._tiers = tiers
+        self._cascade = cascade
+        self._tiers = cascade.tiers
         self._purse = purse
-        self._log = AttemptLog(purse, plan, [tier.plan for tier in tiers])
+        self._log = AttemptLog(purse, plan, [tier.plan for tier in cascade.tiers])
         self._documents = documents
         self._watch = watch
         self.counts = Counts(total=_total(plan))
@@ -148,7 +148,7 @@ class Loop:
 
     async def _row(self, document: Document, key: bytes) -> None:
         try:
-            result = await settle(document, key, self._tiers, log=self._log, threshold=self._plan.threshold)
+            result = await self._cascade.settle(document, key, log=self._log, threshold=self._plan.threshold)
         except SlmbatchError as error:  # not about this row: the engine or the configuration
             self._stop(error)
             return

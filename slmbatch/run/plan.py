@@ -12,19 +12,21 @@ from slmbatch.confidence.gate import DEFAULT_THRESHOLD
 from slmbatch.engines.batches import endpoint_of
 from slmbatch.engines.capabilities import model_of
 from slmbatch.engines.loaders import LOCAL, known_engine
-from slmbatch.engines.settings import EMBEDDED, EngineSettings, EngineSpec, parse_spec
+from slmbatch.engines.settings import EMBEDDED, TRIAGE, EngineSettings, EngineSpec, parse_spec
 from slmbatch.errors import ConfigError
 from slmbatch.money.prices import Price, Rates
 from slmbatch.readers import Found, ReadOptions, find
-from slmbatch.run.answers import Task
+from slmbatch.run.answers import RunTask, extractions
 from slmbatch.run.calibration import NO_CURVES, Curves, load_curves, question_hash
 from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ABROAD, ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
 from slmbatch.run.promise import Promise
-from slmbatch.tasks.extract import ExtractTask
+from slmbatch.run.several_types import check_tiers, free_specs, hashes
+from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.schema import Schema
+from slmbatch.tasks.triage import TriageTask
 
 SECRETS = re.compile(r"--(api|hf)[-_](key|token)\b")  # among the arguments of vLLM
 DEFAULT_MODELS = {"classify": "head", "extract": "rules"}
@@ -67,6 +69,11 @@ class TierPlan:
         return self.spec.engine == EMBEDDED
 
     @property
+    def sorts(self) -> bool:
+        """Whether it only tells the documents' types, for the tiers after it."""
+        return self.spec.engine == TRIAGE
+
+    @property
     def sees(self) -> bool:
         """Whether it's shown pages whose text the OCR is mostly unsure of."""
         return self.spec.engine in ABROAD and bool(model_of(self.spec, self.settings).sees)
@@ -102,7 +109,7 @@ class Choices:
 class Plan:
     """Everything the loop needs to know."""
 
-    task: Task
+    task: RunTask
     choices: Choices
     found: Found
     reading: ReadOptions
@@ -114,7 +121,7 @@ class Plan:
     @property
     def schema(self) -> Schema | None:
         """What is extracted, None where the task is to classify."""
-        return self.task.schema if isinstance(self.task, ExtractTask) else None
+        return None if isinstance(self.task, ClassifyTask) else self.task.schema
 
     def settings(self) -> dict[str, str | list[str]]:
         """Return what the answers depend on: the manifest's content."""
@@ -123,6 +130,7 @@ class Plan:
         return {
             "task": self.task.name,
             "labels or schema": question_hash(self.task),
+            **({"types": hashes(self.task)} if isinstance(self.task, TriageTask) else {}),
             "inputs": [str(Path(one).resolve()) for one in self.choices.inputs],
             "text_column": self.reading.text_column or "",
             "id_column": self.reading.id_column or "",
@@ -130,7 +138,7 @@ class Plan:
             "attachments": self.reading.attachments,
             "tiers": [identity(tier, self.task) for tier in self.tiers],
             "threshold": repr(self.threshold),
-            **({"ask_whole": str(self.choices.whole)} if isinstance(self.task, ExtractTask) else {}),
+            **({} if isinstance(self.task, ClassifyTask) else {"ask_whole": str(self.choices.whole)}),
             **promised,
             **({"calibration": self.curves.sha256} if self.curves.tiers else {}),
         }
@@ -147,13 +155,13 @@ class Batching:
 NO_BATCHES = Batching()
 
 
-def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
+def make_plan(task: RunTask, choices: Choices, config: ConfigFile, reading: ReadOptions) -> Plan:
     """Decide on tiers and inputs. Raises UsageError for anything that can't work."""
     threshold = choices.threshold if choices.threshold is not None else config.threshold
-    if choices.whole and not isinstance(task, ExtractTask):
+    if choices.whole and isinstance(task, ClassifyTask):
         raise ConfigError("--ask-whole: labels have no fields.", "It belongs to extract; leave it out.")
-    if isinstance(task, ExtractTask):
-        compile_rules(task)  # a wrong rule is said before anything is asked
+    for one in extractions(task).values():
+        compile_rules(one)  # a wrong rule is said before anything is asked
     tiers = plan_tiers(
         choices.model,
         choices.escalate,
@@ -179,24 +187,19 @@ def make_plan(task: Task, choices: Choices, config: ConfigFile, reading: ReadOpt
             "--target: there is only one tier: nobody to agree with.",
             "Name the tier whose answers are the standard last, with --escalate.",
         )
+    specs = [tier.spec for tier in tiers]
+    check_tiers(task, specs, promised=choices.promise is not None)
+    before = [TierPlan(one, EngineSettings(), tier_price(one, TierTable(), {})) for one in free_specs(task, specs)]
     return Plan(
         task=task,
         choices=choices,
         found=find(choices.inputs),
         reading=replace(reading, pictures=any(tier.sees for tier in tiers)),
-        tiers=(*_embedded(task, tiers), *tiers),
+        tiers=(*before, *tiers),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
         max_usd=choices.max_usd or config.max_usd,
         curves=load_curves(choices.calibration, task, tiers),
     )
-
-
-def _embedded(task: Task, tiers: Sequence[TierPlan]) -> tuple[TierPlan, ...]:
-    """The tier that goes before all others where the schema names business terms: it costs nothing."""
-    if not isinstance(task, ExtractTask) or not task.schema.terms or any(tier.embedded for tier in tiers):
-        return ()
-    spec = parse_spec(EMBEDDED)
-    return (TierPlan(spec, EngineSettings(), tier_price(spec, TierTable(), {})),)
 
 
 def blind(tier: TierPlan) -> bool:

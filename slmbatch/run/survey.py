@@ -13,6 +13,7 @@ from slmbatch.run.plan import Plan
 from slmbatch.run.rehearsal import Rehearsal
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import KEY_BYTES, KeyIndex, settled_keys
+from slmbatch.tasks.triage import TriageTask
 from slmbatch.types import Document
 
 SALT = b"slmbatch pilot"
@@ -45,7 +46,8 @@ def survey(plan: Plan, folder: RunFolder, *, sample: int = 0) -> Survey:
 
 
 def _surveyed(plan: Plan, folder: RunFolder, sample: int, runner: asyncio.Runner) -> Survey:
-    asking = {tier.name: Rehearsal(tier, plan.task) for tier in plan.tiers if tier.price.paid}
+    task = plan.task.longest if isinstance(plan.task, TriageTask) else plan.task
+    asking = {tier.name: Rehearsal(tier, task) for tier in plan.tiers if tier.price.paid}
     for one in asking.values():
         runner.run(one.start())
     done = KeyIndex.gathered(settled_keys(folder.parts, without_failed=plan.choices.retry_failed))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 from slmbatch.chat import NO_USAGE
-from slmbatch.engines.loaders import load_engine
-from slmbatch.engines.wire import Meter
+from slmbatch.engines.engine import Engine
 from slmbatch.errors import EngineError
 from slmbatch.run.answers import Task
 from slmbatch.run.asking import Asker
@@ -29,15 +27,14 @@ class Tier:
         plan: TierPlan,
         task: Task,
         *,
-        log: Path,
-        download: bool,
-        meter: Meter | None = None,
+        engine: Engine,
+        busy: BusyClock,
         fieldwise: Fieldwise | None = None,
     ) -> None:
         self.plan = plan
         self._fieldwise = fieldwise
-        self.engine = load_engine(plan.spec, plan.settings, log=log, download=download, meter=meter)
-        self.busy = BusyClock()
+        self.engine = engine
+        self.busy = busy
         self._asker = Asker(self.engine, task, self.busy)
         self._replies = Replies(task, self.engine.capabilities, fieldwise)
         self._starting = asyncio.Lock()

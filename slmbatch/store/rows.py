@@ -17,10 +17,11 @@ ROWS = pa.schema(
         "source": pa.string(),
         "parent": pa.string(),
         "row": pa.int64(),
+        "pages": pa.string(),
         "cut": pa.bool_(),
         "key": pa.binary(16),
     },
-    metadata={"slmbatch.rows": "2"},
+    metadata={"slmbatch.rows": "3"},
 )
 GROUP_ROWS = 8192
 
@@ -37,7 +38,7 @@ class RowWriter:
     def add(self, document: Document, key: bytes) -> None:
         parent = None if document.parent is None else printable(document.parent)
         names = {"id": printable(document.id), "source": printable(document.source), "parent": parent}
-        self._batch.append(names | {"row": document.row, "cut": document.cut, "key": key})
+        self._batch.append(names | {"row": document.row, "pages": document.span, "cut": document.cut, "key": key})
         if len(self._batch) >= GROUP_ROWS:
             self._flush()
 

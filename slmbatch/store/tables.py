@@ -25,13 +25,14 @@ from slmbatch.types import Kind
 
 USD = pa.decimal128(38, 12)
 DECIMAL = pa.decimal128(38, 9)
-VERSION = {"slmbatch.results": "4"}
+VERSION = {"slmbatch.results": "5"}
 SUMMED = ("requests", "input_tokens", "cached_tokens", "output_tokens", "usd", "seconds")
 HEAD = [
     ("id", pa.string()),
     ("source", pa.string()),
-    ("parent", pa.string()),  # the mail that it was attached to
+    ("parent", pa.string()),  # the mail that it was attached to, or the file that it is some pages of
     ("row", pa.int64()),
+    ("pages", pa.string()),  # which ones of its file, where that was split
     ("status", pa.string()),
 ]
 TAIL = [
@@ -56,6 +57,10 @@ LABEL = [
     ("label_mass", pa.float64()),
     ("label_scores", pa.list_(pa.struct({"label": pa.string(), "score": pa.float64()}))),
 ]
+TYPE = [
+    ("type", pa.string()),
+    ("type_scores", pa.list_(pa.struct({"type": pa.string(), "score": pa.float64()}))),
+]
 ARROW = {Kind.INTEGER: pa.int64(), Kind.DECIMAL: DECIMAL, Kind.DATE: pa.date32(), Kind.BOOLEAN: pa.bool_()}
 FIELDS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("tier", pa.string())]
@@ -65,8 +70,11 @@ FIELDS = pa.schema(
 
 
 def results_schema(schema: Schema | None) -> pa.Schema:
-    """Return the columns of results.parquet: labels for classify (`schema` is None), a `values` struct for extract."""
-    middle = LABEL if schema is None else [("values", _arrow(schema.root))]
+    """Return the columns of results.parquet: labels for classify (`schema` is None), a `values` struct for extract.
+
+    Where documents are of several types, `values` has a struct for each of them, null but for the row's own.
+    """
+    middle = LABEL if schema is None else [*(TYPE if schema.parts else ()), ("values", _arrow(schema.root))]
     return pa.schema([*HEAD, *middle, *TAIL], metadata=VERSION)
 
 
@@ -88,7 +96,8 @@ def build_tables(folder: RunFolder, parts: Sequence[Path], schema: Schema | None
     into = into or folder.root
     located = LocatedParts(parts)
     counted = np.zeros(sum(pq.read_metadata(path).num_rows for path in parts), dtype=bool)
-    repeats = Repeats(schema, folder.rows) if schema and schema.unique else None
+    unique = [one for one in (schema.parts or (schema,) if schema else ()) if one.unique]
+    repeats = [Repeats(one, folder.rows) for one in unique]
     with (
         TableFile(into / "results.parquet", results_schema(schema)) as results,
         TableFile(into / "fields.parquet" if schema else None, FIELDS) as fields,
@@ -112,9 +121,9 @@ def _first(positions: np.ndarray[Any, np.dtype[np.int64]], counted: np.ndarray[A
 
 
 def _results(
-    rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first: Any, repeats: Repeats | None
+    rows: pa.Table, settled: pa.Table, schema: Schema | None, *, first: Any, repeats: Sequence[Repeats]
 ) -> pa.Table:
-    columns: dict[str, Any] = {name: rows[name] for name in ("id", "source", "parent", "row")}
+    columns: dict[str, Any] = {name: rows[name] for name in ("id", "source", "parent", "row", "pages")}
     columns["status"] = settled["status"]
     if schema is None:
         columns |= {
@@ -124,12 +133,14 @@ def _results(
         }
     else:
         leaves = settled["leaves"].to_pylist()
-        columns["values"] = pa.array(
-            [_nested(schema.root, one) if one else None for one in leaves], _arrow(schema.root)
-        )
+        types = settled["label"].to_pylist()
+        nested = [_nested(schema, type_, one) if one else None for type_, one in zip(types, leaves, strict=True)]
+        columns["values"] = pa.array(nested, _arrow(schema.root))
+        if schema.parts:
+            columns |= {"type": settled["label"], "type_scores": _type_scores(settled["scores"])}
     columns |= {name: settled[name] for name in ("score", "confidence", "tier", "reason", "warnings")}
-    if repeats is not None:
-        warned = zip(settled["warnings"].to_pylist(), repeats.warnings(leaves), strict=True)
+    for one in repeats:
+        warned = zip(columns["warnings"].to_pylist(), one.warnings(leaves), strict=True)
         columns["warnings"] = pa.array([[*known, *more] for known, more in warned], pa.list_(pa.string()))
     columns["truncated"] = pc.or_(settled["truncated"], rows["cut"])
     columns["waits_for"] = _kept_away(settled["attempts"])
@@ -184,12 +195,16 @@ def _fields(rows: pa.Table, settled: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _nested(root: Group, leaves: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Put the leaves of one document back into the shape of the schema, typed."""
+def _type_scores(scores: pa.ChunkedArray) -> pa.Array:
+    told = ([{"type": one["label"], "score": one["score"]} for one in row] for row in scores.to_pylist())
+    return pa.array(told, dict(TYPE)["type_scores"])
+
+
+def _nested(schema: Schema, type_: str | None, leaves: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put the leaves of one document back into the shape of the schema, or of its type's, typed."""
     values = {leaf["path"]: leaf["value"] for leaf in leaves}
-    nested = _build(root, "", values)
-    assert isinstance(nested, dict)
-    return nested
+    of_type = [(name, node) for name, node in schema.root.members if not schema.parts or name == type_]
+    return {name: _build(node, name, values) for name, node in of_type}
 
 
 def _build(node: Node, path: str, values: Mapping[str, str | None]) -> Any:

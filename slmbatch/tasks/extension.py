@@ -1,4 +1,4 @@
-"""What the root of a schema says under `x-slmbatch`: rules between fields, what must be unique, how dates are read."""
+"""What the root of a schema says under `x-slmbatch`: rules between fields, what is unique, dates, signs of its type."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Extension(BaseModel):
     rules: tuple[RuleSpec, ...] = ()
     unique: tuple[str, ...] = ()
     day_first: bool = True
+    signs: tuple[str, ...] = ()
 
 
 def read_extension(written: Any, *, where: str) -> Extension:
@@ -37,7 +38,7 @@ def read_extension(written: Any, *, where: str) -> Extension:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in ("x-slmbatch", *first["loc"]))
-        remedy = "x-slmbatch has `rules`, `unique` and `day_first`."
+        remedy = "x-slmbatch has `rules`, `unique`, `day_first` and `signs`."
         raise TaskError(f"{where}: {place}: {first['msg'].lower()}.", remedy) from error
 
 

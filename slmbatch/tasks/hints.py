@@ -136,6 +136,11 @@ def implied_hint(name: str, kind: Kind, description: str) -> Hint:
     return Hint(_BY_KIND.get(kind) or _kind_of(words), tuple(label for label in labels if re.search(r"\w", label)))
 
 
+def says_labels(hint: Hint, name: str, kind: Kind, description: str) -> bool:
+    """Whether the schema says itself what is printed beside a leaf, rather than leave that to the leaf's name."""
+    return hint.labels != implied_hint(name, kind, description).labels
+
+
 def _kind_of(words: str) -> HintKind:
     padded = f"_{words}_"
     met = {kind for word, kind in _BY_WORD.items() if f"_{word}_" in padded}

@@ -63,7 +63,9 @@ Node: TypeAlias = Field | Group | Items
 class Schema:
     """A compiled schema. `name` is its title or file name; `source` the canonical JSON it was compiled from.
 
-    `unique` are the leaves that together should be another document's in no two rows.
+    `unique` are the leaves that together should be another document's in no two rows. `parts` are the schemas of which
+    this one is made where documents are of several types, each with its type as only member (see triage.py); `signs`
+    are words of which a document of this type prints one.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Schema:
     day_first: bool
     source: str
     unique: tuple[str, ...] = ()
+    parts: tuple[Schema, ...] = ()
+    signs: tuple[str, ...] = ()
 
     def fields(self) -> Iterator[tuple[str, Field]]:
         """Yield every leaf with its path; list members are written `line_items[].amount`."""
@@ -111,7 +115,13 @@ def compile_schema(source: Mapping[str, Any], *, name: str, where: str) -> Schem
         raise TaskError(f"{where}: the top of a schema must be an object.", "Wrap it: {type: object, properties: …}.")
     canonical = json.dumps(source, sort_keys=False, ensure_ascii=False)
     schema = Schema(
-        str(source.get("title", name)), root, extension.rules, extension.day_first, canonical, extension.unique
+        str(source.get("title", name)),
+        root,
+        extension.rules,
+        extension.day_first,
+        canonical,
+        extension.unique,
+        signs=extension.signs,
     )
     check_unique(extension, [path for path, _ in schema.fields()], where=where)
     return schema

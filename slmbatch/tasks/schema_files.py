@@ -1,9 +1,10 @@
-"""Where schemas come from: JSON and YAML files, or a pydantic model in a Python file."""
+"""Where schemas come from: JSON and YAML files, folders of them, or a pydantic model in a Python file."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,40 @@ import yaml
 from pydantic import BaseModel
 
 from slmbatch.errors import TaskError
+from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Schema, compile_schema
+from slmbatch.tasks.triage import OTHER, TriageTask, triage_task
+
+SUFFIXES = frozenset({".json", ".yaml", ".yml"})
+
+
+def load_extraction(specs: Sequence[str]) -> ExtractTask | TriageTask:
+    """Load what to extract: one schema, or one for each type of document from a folder, or from several of either.
+
+    A type's name is its file's up to the first dot, or the model's. Raises TaskError naming the file and what to do.
+    """
+    if len(specs) == 1 and not Path(specs[0]).is_dir():
+        return ExtractTask(load_schema(specs[0]))
+    schemas: dict[str, Schema] = {}
+    for spec in (one for given in specs for one in _spread(given)):
+        name = spec.rpartition(".py:")[2] if ".py:" in spec else Path(spec).name.partition(".")[0]
+        if name in schemas or name.casefold() == OTHER or not name or set(name) & set('[]"'):
+            taken = "there is one already" if name in schemas else "a column can't have this name, or it means no type"
+            raise TaskError(f"{spec}: its type would be called {name!r}: {taken}.", "Rename the file or the model.")
+        schemas[name] = load_schema(spec)
+    return triage_task(schemas)
+
+
+def _spread(spec: str) -> Iterator[str]:
+    """Yield the schemas of a folder by name; a file is itself."""
+    folder = Path(spec)
+    if not folder.is_dir():
+        yield spec
+        return
+    found = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not found:
+        raise TaskError(f"{spec}: no schema is in this folder.", "Put a JSON or YAML file there for each type.")
+    yield from found
 
 
 def load_schema(spec: str) -> Schema:

@@ -184,6 +184,48 @@ def test_a_higher_budget_goes_on_with_the_same_pieces(tmp_path: Path, scripted: 
 
 
 @pytest.mark.timeout(120)
+def test_a_kill_changes_no_type_that_a_paid_tier_was_asked_by(
+    tmp_path: Path, scripted: Callable[..., Scripted]
+) -> None:
+    """The small tier takes every letter for a claim in one session, and for a question in the next."""
+
+    def reads(asked: Asked) -> Reply:
+        return completion(json.dumps(dict.fromkeys(fields_of(asked), "Falcon")))
+
+    def sorts(asked: Asked) -> Reply:
+        if fields_of(asked) != ["label"]:
+            return fields(asked)
+        tokens = [('{"label": "', SURE), (kind, SURE), ('"}', SURE)]
+        body = json.loads(completion("".join(text for text, _ in tokens)).body)
+        content = [{"token": text, "bytes": None, "logprob": one, "top_logprobs": []} for text, one in tokens]
+        body["choices"][0]["logprobs"] = {"content": content}
+        return Reply(body=json.dumps(body))
+
+    kind, fields = "claim", Wavering(reads, doubts="wanted")
+    small = scripted(by=sorts)
+    large = scripted(by=lambda asked: Reply(body=reads(asked).body, after_s=0.05))
+    types = {"claim": ("wanted", "broken"), "question": ("wanted", "topic")}
+    run = command(
+        invoices(tmp_path), {}, small, large.model, "--price", f"{large.model}=1/10", config="concurrency = 2"
+    )
+    (tmp_path / "types").mkdir()
+    for name, told in types.items():
+        schema = {"type": "object", "required": ["wanted"], "properties": {one: {"type": "string"} for one in told}}
+        (tmp_path / "types" / f"{name}.schema.json").write_text(json.dumps(schema | {"title": name}))
+    run[run.index("--schema") + 1] = tmp_path / "types"
+    process = start(*run)
+    wait_until(lambda: len(large.asked) >= 4, "four requests")
+    kill(process)
+    kind = "question"
+    ran = slmbatch(*run)
+    assert ran.code == 0, ran.err
+    asked, cost = questions(large), bill(tmp_path / "out", large.model)
+    assert len(asked) == ROWS
+    assert asked.total() - ROWS == cost["requests_in_doubt"]
+    assert cost["usd_billed"] == ROWS * ONCE
+
+
+@pytest.mark.timeout(120)
 def test_other_settings_take_nothing_over(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
     """A run that has settled nothing takes new settings; what was said under the old ones isn't theirs."""
     small = scripted(by=Wavering(knows, doubts="total"))

@@ -38,6 +38,15 @@ class Chosen:
     labelled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sighted:
+    """A leaf's likeliest value, how likely it is, and whether it stands beside one of the leaf's labels."""
+
+    value: object
+    probability: float
+    labelled: bool
+
+
 class FieldHead:
     """Finds the leaves of one schema. See `rules_head` and `load_fields` for where the scorers come from."""
 
@@ -70,6 +79,20 @@ class FieldHead:
     def answer(self, documents: Sequence[Document]) -> list[Answer]:
         """Return one answer per document: the leaves that were found, and the lists that weren't as problems."""
         return [self._answer(document) for document in documents]
+
+    @property
+    def sought(self) -> int:
+        """Return how many leaves are looked for, lists aside."""
+        return len(self._reader.targets)
+
+    def sight(self, document: Document) -> dict[str, Sighted]:
+        """Return what is found of the leaves outside of lists, by path."""
+        _, views = self._reader.read(document, own=self._own)
+        chosen = choose(self._reader.targets, views, self._scorers, self._equations)
+        return {
+            path: Sighted(views[path].candidates[one.index].value, one.probability, one.labelled)
+            for path, one in chosen.items()
+        }
 
     def _answer(self, document: Document) -> Answer:
         sheet, views = self._reader.read(document, own=self._own)
