@@ -13,6 +13,7 @@ import polars as pl
 
 from slmbatch.certificates.earning import Replaced
 from slmbatch.errors import InputError, UsageError
+from slmbatch.evaluate.audit import share_of_all
 from slmbatch.evaluate.classify import judge_labels
 from slmbatch.evaluate.fields import field_names, judge_fields
 from slmbatch.evaluate.judged import MACRO, Judged, Measure, macro
@@ -82,7 +83,19 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
     against = None if baseline is None else compare(out, baseline, expected, where=gold)
     basis = summary["bill"]["total"]["basis"]
     replaced = _replaced(out, expected) if summary["task"] == "classify" else []
-    return Evaluation(summary["task"], judged, judged.measures(), basis, against, replaced)
+    measures = [*judged.measures(), *_of_all(out, judged)]
+    return Evaluation(summary["task"], judged, measures, basis, against, replaced)
+
+
+def _of_all(out: Path, judged: Judged) -> list[Measure]:
+    """Estimate from the judged documents how many of all are right."""
+    of_judged = next(name for name in judged.shares.names if name in {("accuracy", None), ("document_accuracy", None)})
+    columns = pl.read_parquet(out / "results.parquet", columns=["id", "score", "confidence"])
+    rows = columns.unique("id", keep="first").select("id", pl.coalesce("confidence", "score", 0.0).alias("sure"))
+    told = pl.DataFrame({"id": judged.ids}).join(rows, on="id", maintain_order="left")
+    right = judged.shares.only([of_judged]).top.toarray().ravel() > 0
+    found = share_of_all(right, told["sure"].to_numpy(), rows["sure"].to_numpy())
+    return [] if found is None else [Measure(f"{of_judged[0]}_of_all", None, *found, len(judged.ids))]
 
 
 def _replaced(out: Path, expected: Mapping[str, Any]) -> list[Replaced]:

@@ -63,6 +63,17 @@ def test_json_is_one_document_with_the_same_figures(runs: Path) -> None:
     assert sum(one["rows"] for one in told["confusion"]) == ROWS
 
 
+def test_expected_answers_of_some_rows_tell_of_all(runs: Path, tmp_path: Path) -> None:
+    some = pl.read_csv(runs / "gold.csv").head(ROWS - 10)  # six of these are wrong, none of the others
+    some.write_csv(tmp_path / "some.csv")
+    ran = slmbatch("eval", runs / "good" / "out", "--gold", tmp_path / "some.csv", "--json")
+    found = {one["metric"]: one for one in json.loads(ran.out)["measures"] if one["name"] is None}
+    judged, all_ = found["accuracy"], found["accuracy_of_all"]
+    assert (judged["value"], all_["documents"]) == (0.88, ROWS - 10)
+    assert 0.8 < all_["low"] < 0.88 <= all_["value"] < all_["high"] < 1
+    assert all_["high"] - all_["low"] < judged["high"] - judged["low"]  # 50 of 60 are known for certain
+
+
 def test_the_page_has_the_figures_and_needs_nothing_from_elsewhere(runs: Path) -> None:
     assert evaluate(runs).code == 0
     html = (runs / "good" / "out" / "eval.html").read_text()
