@@ -184,12 +184,23 @@ def _bill(asked: Sequence[int], prices: Sequence[Decimal]) -> Decimal:
 
 def _too_few_rows(batch: Batch, allowed: int, target: Target) -> Refusal:
     needed = smallest_sample(pool=batch.pool, allowed=allowed, tolerated=0, delta=target.delta) or batch.pool
-    said = f"agreement of {target.agreement:g} with delta {target.delta:g} needs at least {needed:,} labels"
+    enough = _enough_rows(target)
     return Refusal(
         Reason.TOO_FEW_ROWS,
-        f"{said} of {batch.pool:,} rows, more than {MOST_LABELLED:.0%} of them.",
-        {"labels": float(needed), "rows": float(batch.rows), "pool": float(batch.pool)},
+        f"agreement of {target.agreement:g} with delta {target.delta:g} needs at least {needed:,} labels of "
+        f"{batch.pool:,} rows, more than {MOST_LABELLED:.0%} of them: ask for less, or of {enough:,} rows or more.",
+        {"labels": float(needed), "rows": float(batch.rows), "pool": float(batch.pool), "enough": float(enough)},
     )
+
+
+def _enough_rows(target: Target) -> int:
+    """Return about how many rows a batch needs for a sample that is a part of it, if all may keep their answers."""
+    rows = 2
+    while True:
+        sample = smallest_sample(pool=rows, allowed=target.allowed(rows), tolerated=0, delta=target.delta)
+        if sample is not None and sample <= MOST_LABELLED * rows:
+            return rows
+        rows += 1 + rows // 10
 
 
 def _saves_too_little(batch: Batch, sample: int, saving: float) -> Refusal:

@@ -36,7 +36,7 @@ def calibrate_verb(
 ) -> None:
     """Learn what a run's scores mean, from rows whose answers are known, for --calibration of later runs."""
     if (gold is None) is not from_top_tier:
-        raise UsageError("One of --gold and --from-top-tier is needed, not both.", "Say who is right.")
+        raise UsageError("--gold FILE or --from-top-tier is needed, one of them.", "Say who is right.")
     import msgspec
 
     from slmbatch.calibrate.calibrating import calibrate

@@ -80,7 +80,7 @@ def estimate(
 ) -> None:
     """Say what classify (with --labels) or extract (with --schema) would cost: the same as their --dry-run."""
     if (labels is None) is not bool(schema):
-        raise UsageError("One of --labels and --schema is needed, not both.", "Give what the run would be given.")
+        raise UsageError("--labels or --schema is needed, one of them.", "Give what the run would be given.")
     from slmbatch.cli.verbs import run_verb
 
     run_verb(_task(labels, schema), replace(flags, dry_run=True))

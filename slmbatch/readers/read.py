@@ -74,7 +74,7 @@ def read_file(source: Source, options: ReadOptions) -> list[Document]:
     except MemoryError:
         raise  # the pool gives the next file a new process
     except Exception as error:  # noqa: BLE001  the libraries' errors are no closed set, and a file costs only itself
-        return [_document(source, Reading(problem=f"{FAILED} ({type(error).__name__}: {error})"))]
+        return [_document(source, Reading(problem=f"{FAILED} ({type(error).__name__})"))]
 
 
 def _is_empty(content: Content) -> bool:

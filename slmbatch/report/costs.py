@@ -155,8 +155,11 @@ def _by_tier(attempts: pa.ChunkedArray) -> pa.Table:
     now = pc.greater(columns["requests"], 0)  # what the ledger remembers was spared when it was asked
     columns |= {name: pc.if_else(now, pc.fill_null(pc.struct_field(flat, name), 0), 0) for name in SPARED}
     columns |= {"asked": pc.invert(kept_away).cast(pa.int64()), "reused": remembered.cast(pa.int64())}
-    summed = [(name, "sum") for name in (*SUMMED, *SPARED, "asked", "reused")]
-    return pa.table(columns).group_by("tier").aggregate(summed)
+    columns["row"] = pc.list_parent_indices(attempts.combine_chunks())  # one may be asked for its type and its fields
+    by_row = [*((name, "sum") for name in (*SUMMED, *SPARED)), ("asked", "max"), ("reused", "max")]
+    rows = pa.table(columns).group_by(["row", "tier"]).aggregate(by_row)
+    rows = rows.rename_columns([name.removesuffix("_sum").removesuffix("_max") for name in rows.column_names])
+    return rows.group_by("tier").aggregate([(name, "sum") for name in (*SUMMED, *SPARED, "asked", "reused")])
 
 
 def write_costs(path: Path, costs: Sequence[TierCost]) -> None:

@@ -19,7 +19,7 @@ from slmbatch.run.clock import BusyClock
 from slmbatch.run.fieldwise import Question
 from slmbatch.run.passages import GAP, passages
 from slmbatch.run.pieces import Piece, breaks_off_listing, page_ends, split
-from slmbatch.run.seeing import picture_tokens, shown_pages, with_pictures
+from slmbatch.run.seeing import passages_of, picture_tokens, shown_pages, with_pictures
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field
@@ -150,7 +150,7 @@ class Asker:
     async def _exchange(
         self, document: Document, piece: Piece | None, shown: str, question: Question | None
     ) -> Exchange:
-        pages = self._pages(document, piece)
+        pages = self._pages(document, [piece] if piece else passages_of(document.text, shown))
         async with self._places:
             started = time.monotonic()
             completion, error = None, None
@@ -163,9 +163,9 @@ class Asker:
             seconds, seen = time.monotonic() - started, tuple(page.number for page in pages)
             return Exchange(piece, shown, completion, error, seconds, seen=seen, seen_tokens=picture_tokens(pages))
 
-    def _pages(self, document: Document, piece: Piece | None) -> list[Page]:
+    def _pages(self, document: Document, pieces: Sequence[Piece] | None) -> list[Page]:
         """Return the pages that are shown as pictures: none to an engine that doesn't see."""
-        return shown_pages(document, piece, self._room) if self._engine.capabilities.sees else []
+        return shown_pages(document, pieces, self._room) if self._engine.capabilities.sees else []
 
     def _request(self, piece: Piece | None, shown: str, question: Question | None) -> Request:
         told = self._engine.capabilities

@@ -89,14 +89,16 @@ def observe(folder: RunFolder, plan: Plan, sample: frozenset[bytes], busy_s: Map
     for path in part_paths(folder.parts):
         table = pq.read_table(path, columns=["key", "attempts"])
         for key, attempts in zip(table["key"].to_pylist(), table["attempts"].to_pylist(), strict=True):
+            usd: dict[str, float] = {}  # a tier may be asked for the type and for the fields
             for one in attempts:
                 if one["error_kind"] == OverBudget.kind:
                     seen[one["tier"]].over_budget += key in sample
-                else:
-                    seen[one["tier"]].contents += 1
-                    if key in sample:
-                        seen[one["tier"]].in_part |= bool(one["asked"])
-                        seen[one["tier"]].usd.append(float(one["usd"]))
+                    continue
+                usd[one["tier"]] = usd.get(one["tier"], 0.0) + float(one["usd"])
+                seen[one["tier"]].in_part |= key in sample and bool(one["asked"])
+            for tier, spent in usd.items():
+                seen[tier].contents += 1
+                seen[tier].usd += [spent] * (key in sample)
     return seen
 
 

@@ -182,13 +182,13 @@ def make_plan(task: RunTask, choices: Choices, config: ConfigFile, reading: Read
     for tier in tiers:
         if not tier.price.known:
             raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier.name))
+    specs = [tier.spec for tier in tiers]
+    check_tiers(task, specs, promised=choices.promise is not None)
     if choices.promise is not None and len(tiers) == 1:
         raise ConfigError(
             "--target: there is only one tier: nobody to agree with.",
             "Name the tier whose answers are the standard last, with --escalate.",
         )
-    specs = [tier.spec for tier in tiers]
-    check_tiers(task, specs, promised=choices.promise is not None)
     before = [TierPlan(one, EngineSettings(), tier_price(one, TierTable(), {})) for one in free_specs(task, specs)]
     return Plan(
         task=task,

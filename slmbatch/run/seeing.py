@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from slmbatch.chat import Request
+from slmbatch.run.passages import GAP
 from slmbatch.run.pieces import Piece, page_starts
 from slmbatch.types import Document, Page
 
@@ -13,14 +14,21 @@ MOST_PAGES = 4  # in one request: a picture takes as many tokens as three pages 
 SHARE_OF_ROOM = 0.5  # of a context, for pictures
 
 
-def shown_pages(document: Document, piece: Piece | None, room: int | None) -> list[Page]:
-    """Return the pages to show with what is asked about a piece, or about all; `room` is for pictures and text."""
+def passages_of(text: str, shown: str) -> list[Piece]:
+    """Return where the passages that are shown of a text stand in it."""
+    found = ((text.find(one), len(one)) for one in map(str.strip, shown.split(GAP)) if one)
+    return [Piece(start, start + length) for start, length in found if start >= 0]
+
+
+def shown_pages(document: Document, pieces: Sequence[Piece] | None, room: int | None) -> list[Page]:
+    """Return the pages to show with what is asked about pieces, or about all; `room` is for pictures and text."""
     starts, left = page_starts(document), MOST_PAGES
     tokens = None if room is None else room * SHARE_OF_ROOM
     shown = []
     for page in document.pages:
         start = starts[page.number]
-        inside = piece is None or (piece.start < start + len(page.text) and start < piece.end)
+        end = start + len(page.text)
+        inside = pieces is None or any(one.start < end and start < one.end for one in pieces)
         if page.picture is None or not inside or not left:
             continue
         if tokens is not None:

@@ -65,8 +65,8 @@ class TypedCascade:
         told = [_named(one) for one in trail.attempts]
         answer, notes, length = told[-1].answer, document.notes(), len(document.text)
         if reasons or answer is None:
-            status = Status.REVIEW if told[0].answer else Status.FAILED
-            shown = 0 if told[0].answer else None
+            shown = next((place for place, one in enumerate(told) if one.answer), None)
+            status = Status.FAILED if shown is None else Status.REVIEW
             return Result(key, status, tuple(told), shown, "; then ".join(reasons), notes, length)
         if answer.label == OTHER:
             return Result(key, Status.ACCEPTED, tuple(told), len(told) - 1, None, notes, length)

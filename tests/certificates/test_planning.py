@@ -125,6 +125,7 @@ def test_a_batch_too_small_is_refused_with_the_labels_it_would_need() -> None:
     assert refused.reason is Reason.TOO_FEW_ROWS
     assert refused.numbers["labels"] == 69
     assert "at least 69 labels of 100 rows" in refused.message
+    assert "or of 205 rows or more" in refused.message
 
 
 def test_a_batch_without_usable_answers_is_refused() -> None:

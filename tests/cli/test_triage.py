@@ -147,6 +147,8 @@ def test_a_language_model_is_asked_for_the_type_where_rules_are_in_doubt_and_the
     assert [row["status"] for row in rows[:2]] == ["accepted", "accepted"]
     kinds = [("classes" in str(asked.body["messages"][0]["content"]), "refund" in asked.text) for asked in server.asked]
     assert sorted(kinds) == [(False, True), (True, False), (True, True)]  # rules know the receipt
+    (cost,) = [one for one in pq.read_table(out / "cost.parquet").to_pylist() if one["tier"] == server.model]
+    assert (cost["documents"], cost["requests"]) == (2, 3)  # one of them was asked about twice
     titles = str(server.asked[0].body["messages"][0]["content"])
     assert "- receipt: Receipt. What a shop's till receipt says about one purchase." in titles
 

@@ -107,7 +107,7 @@ def test_estimate_is_the_dry_run_of_either_task(tmp_path: Path, loopback: Callab
     schema = Path(__file__).parents[2] / "schemas" / "ticket.schema.json"
     assert json.loads(slmbatch("estimate", *where, "--schema", schema).out)["task"] == "extract"
     ran = slmbatch("estimate", *where, *labels, "--schema", schema)
-    assert (ran.code, ran.err.splitlines()[0]) == (2, "slmbatch: One of --labels and --schema is needed, not both.")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "slmbatch: --labels or --schema is needed, one of them.")
 
 
 def test_a_pilot_that_the_budget_stops_measures_nothing(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:

@@ -22,9 +22,10 @@ from slmbatch.engines.settings import EngineSettings, parse_spec
 from slmbatch.money.prices import Price, Rates
 from slmbatch.readers import ReadOptions, find
 from slmbatch.readers.read import read_file
+from slmbatch.run.passages import GAP
 from slmbatch.run.pieces import Piece
 from slmbatch.run.plan import TierPlan
-from slmbatch.run.seeing import MOST_PAGES, as_seen, picture_tokens, shown_pages, with_pictures
+from slmbatch.run.seeing import MOST_PAGES, as_seen, passages_of, picture_tokens, shown_pages, with_pictures
 from slmbatch.run.settling import worst_case
 from slmbatch.types import Document, Page
 from tests.batch_provider import BatchProvider
@@ -263,7 +264,13 @@ def test_pages_shown_are_those_of_the_piece_and_fit_into_half_the_room() -> None
     assert picture_tokens(shown_pages(document, None, 4001)) == 2000
     assert shown_pages(document, None, 1999) == []
     start = document.text.index("page 7")
-    assert numbers(shown_pages(document, Piece(start, start + 12, part=True), None)) == [7, 8]
+    assert numbers(shown_pages(document, [Piece(start, start + 12, part=True)], None)) == [7, 8]
+
+
+def test_of_passages_the_pages_are_shown_that_they_stand_on() -> None:
+    document = pages(9, poor=range(1, 10))
+    shown = f"page 2\n{GAP}\n{document.text[document.text.index('page 8') :]}"
+    assert numbers(shown_pages(document, passages_of(document.text, shown), None)) == [2, 8, 9]
 
 
 def test_without_pictures_a_request_and_a_document_stay_what_they_are() -> None:

@@ -33,13 +33,15 @@ _CURRENCY = re.compile(
 ONE, CENT = Decimal(1), Decimal("0.01")
 _SIGNS = frozenset("$€£")
 _NO_MARKS = frozenset(["", *":;,-()/*%@|"])  # beside a number these are no currency, nor the end of one before it
+_PERIOD = re.compile(r"[^\S\n]{0,2}(?:days?|tagen?|jours?|giorn[io]|d[ií]as?|dag(?:en)?)\b", re.IGNORECASE)
 _DIGIT, _BLANK = re.compile(r"\d"), re.compile(r"\s")
 
 
 def find_amounts(sheet: Sheet) -> Found:
-    """Return every number with its readings, at most MOST."""
+    """Return every number with its readings, at most MOST, without those of days ("payable within 14 days")."""
     text = sheet.text
-    read = sorted(scan_amounts(text), key=attrgetter("start", "end"))
+    read = [one for one in scan_amounts(text) if not _PERIOD.match(text, one.end)]
+    read.sort(key=attrgetter("start", "end"))
     with_cents = [one.value.same_quantum(CENT) for one in read]
     if len(read) > MOST:
         kept = np.sort(np.argsort(np.logical_not(with_cents), kind="stable")[:MOST]).tolist()

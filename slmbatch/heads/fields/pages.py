@@ -20,7 +20,7 @@ _PAGE, _OF = r"\b(?:page|seite|blatt|p[aá]gina)\b[ .:]*", r"\s*(?:of|von|de|sur
 _NUMBER, _EDGE = r"(\d{1,3})", r"[^\w\n]*"
 _COUNTED = re.compile(
     rf"{_PAGE}{_NUMBER}{_OF}{_NUMBER}(?!\w)"
-    rf"|^{_EDGE}(?:{_PAGE})?{_NUMBER}{_OF}{_NUMBER}{_EDGE}$"
+    rf"|^{_EDGE}{_NUMBER}{_OF}{_NUMBER}{_EDGE}$"
     rf"|^{_EDGE}{_PAGE}{_NUMBER}{_EDGE}$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -105,8 +105,11 @@ def _counted(text: str) -> int | None:
     """Return the page's own number, None where none is printed or several are.
 
     A number amid other words ("carried over from page 1") may be another page's, and is none that a document begins by.
+    Nor is a bare "1/4", which may be a fraction or a month; "2/4" may still be the second of four.
     """
-    told = {int(one[1] or one[3] or one[5]) for one in _COUNTED.finditer(text) if _possible(one)}
+    told = {
+        int(one[1] or one[3] or one[5]) for one in _COUNTED.finditer(text) if _possible(one) and int(one[3] or 0) != 1
+    }
     if not told:
         told = {int(one[1]) for one in _NAMED.finditer(text)}
         told = told if 1 not in told else set()

@@ -101,7 +101,7 @@ class CertifiedRun:
         Raises what `execute` does.
         """
         history = read_history(self._plan, self._folder)
-        if self._topped.parts.exists():
+        if self._topped.parts.exists() and not self._plan.choices.overwrite:
             PartStore(self._topped.parts)  # makes a part of the journal that a killed session has left
         counts, unpaid = self._answer()
         if unpaid is not None:
@@ -181,7 +181,8 @@ class CertifiedRun:
         agrees = agreement(cheap, told)
         if not path.exists() or list(read_labels(path).values()) != agrees:
             (self._folder.root / CERTIFICATE).unlink(missing_ok=True)  # it rests on the labels that were there
-            write_labels(path, ids, told, agrees, asked_on=dt.datetime.now(dt.UTC).date())
+            first = dt.date.fromisoformat(labelled_on(path)) if path.exists() else dt.datetime.now(dt.UTC).date()
+            write_labels(path, ids, told, agrees, asked_on=first)
         return agrees
 
     def _refused_earlier(self) -> Refusal | None:

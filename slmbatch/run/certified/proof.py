@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from slmbatch.certificates.certificate import Certificate, Difference, read_certificate
 from slmbatch.certificates.certificate import verify as verify_counts
-from slmbatch.certificates.gates import Refusal
+from slmbatch.certificates.gates import Reason, Refusal
 from slmbatch.certificates.settling import kept_ranks
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.batch import Batch, read_batch
@@ -61,9 +61,10 @@ def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
 
 
 def save_refusal(folder: RunFolder, refusal: Refusal) -> None:
-    """Write down why there is no certificate, whatever becomes of the run."""
+    """Write down why there is no certificate, whatever becomes of the run; a budget that ended is no further reason."""
     (folder.root / CERTIFICATE).unlink(missing_ok=True)
-    write_durably(folder.certify / REFUSAL_FILE, msgspec.json.encode(refusal))
+    if refusal.reason is not Reason.OVER_BUDGET or saved_refusal(folder) is None:
+        write_durably(folder.certify / REFUSAL_FILE, msgspec.json.encode(refusal))
 
 
 def saved_refusal(folder: RunFolder) -> Refusal | None:

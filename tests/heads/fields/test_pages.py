@@ -32,11 +32,17 @@ def test_a_page_with_the_same_number_goes_on() -> None:
     assert split(invoice("A-1", total="60.00"), invoice("A-1")) == [[1, 2]]
 
 
-@pytest.mark.parametrize("counted", ["Page {} of 2", "Seite {} von 2", "page {}", "{} / 2", "Página {} de 2"])
+@pytest.mark.parametrize("counted", ["Page {} of 2", "Seite {} von 2", "page {}", "Página {} de 2"])
 def test_a_page_that_counts_is_believed(counted: str) -> None:
     first, second = counted.format(1), counted.format(2)
     assert split(invoice("A-1", page=first), invoice("A-9", page=second)) == [[1, 2]]
     assert split([*LETTER, first], [*LETTER, second], [*LETTER, first]) == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize("bare", ["1/4", "01/25", "1 / 12"])
+def test_a_bare_fraction_or_month_begins_nothing_and_a_second_page_may_be_bare(bare: str) -> None:
+    assert split([*LETTER, *LINES], [*LINES, bare]) == [[1, 2]]
+    assert split(invoice("A-1", page="1 / 2"), invoice("A-9", page="2 / 2")) == [[1, 2]]
 
 
 def test_a_number_amid_other_words_begins_nothing() -> None:
