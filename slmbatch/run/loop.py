@@ -21,6 +21,7 @@ from slmbatch.run.attempt_log import AttemptLog
 from slmbatch.run.cascade import Cascade
 from slmbatch.run.plan import Plan
 from slmbatch.run.purse import Purse
+from slmbatch.run.window import Window
 from slmbatch.store.folder import RunFolder, Stage
 from slmbatch.store.parts import KeyIndex, PartStore
 from slmbatch.store.records import record
@@ -81,7 +82,7 @@ class Loop:
         self._recent: set[bytes] = set()  # settled since the batch that is being worked on was compared with `_known`
         self._committed: set[bytes] = set()  # those of them that `_known` has by now
         self._waiting: dict[bytes, int] = {}  # in flight: how many rows have this content
-        self._window = asyncio.Semaphore(2 * sum(tier.concurrency for tier in self._tiers) + SPARE_ROWS)
+        self._window = Window(2 * sum(tier.concurrency for tier in self._tiers) + SPARE_ROWS)
         self._session = Session(folder.sessions)
         self._running: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -140,7 +141,7 @@ class Loop:
                     elif key in self._waiting:
                         self._waiting[key] += 1
                     else:
-                        await self._window.acquire()
+                        await self._window.enter(document)
                         self._waiting[key] = 1
                         row = group.create_task(self._row(document, key))
                         self._running.add(row)
@@ -157,7 +158,7 @@ class Loop:
             reason = f"internal: {type(error).__name__}: {error}"
             result = Result(key, Status.FAILED, (), reason=reason, characters=len(document.text))
         finally:
-            self._window.release()
+            self._window.leave(document)
         if result.status is Status.FAILED:
             kinds = [attempt.error_kind for attempt in result.attempts]
             log.warning("a row failed", extra={"facts": {"document": document.id, "errors": kinds}})
