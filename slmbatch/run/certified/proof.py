@@ -63,7 +63,8 @@ def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
 def save_refusal(folder: RunFolder, refusal: Refusal) -> None:
     """Write down why there is no certificate, whatever becomes of the run; a budget that ended is no further reason."""
     (folder.root / CERTIFICATE).unlink(missing_ok=True)
-    if refusal.reason is not Reason.OVER_BUDGET or saved_refusal(folder) is None:
+    earlier = saved_refusal(folder)
+    if refusal.reason is not Reason.OVER_BUDGET or earlier is None or earlier.reason is Reason.OVER_BUDGET:
         write_durably(folder.certify / REFUSAL_FILE, msgspec.json.encode(refusal))
 
 
