@@ -131,6 +131,15 @@ class Sheet:
         return lines
 
 
+def searched_part(document: Document) -> str:
+    """Say which characters of a long document are in its sheet."""
+    first = f"the first {FIRST_CHARS:,} and the last {LAST_CHARS:,} characters"
+    length = len(document.text)
+    if not document.cut:
+        return f"{first} of {length:,}"
+    return f"{first} of the {length:,} that were read" if length > MAX_CHARS else f"the {length:,} that were read"
+
+
 def _pieces(pages: Sequence[Page]) -> list[_Piece]:
     """Return what is looked at of each page; a page from which the middle is left out has two pieces."""
     length = sum(len(page.text) for page in pages)
