@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from slmbatch.certificates.earning import Replaced
-from slmbatch.errors import InputError, UsageError
+from slmbatch.errors import UsageError
 from slmbatch.evaluate.audit import share_of_all
 from slmbatch.evaluate.classify import judge_labels
 from slmbatch.evaluate.fields import field_names, judge_fields
@@ -20,6 +20,7 @@ from slmbatch.evaluate.judged import MACRO, Judged, Measure, macro
 from slmbatch.evaluate.resample import difference, holm, mcnemar, swapped
 from slmbatch.evaluate.scores import Doubles
 from slmbatch.evaluate.shares import Name, Shares
+from slmbatch.evaluate.unfitting import nothing_judged
 from slmbatch.readers.gold import read_gold
 from slmbatch.report.summary import Summary, read_summary
 from slmbatch.run.replacing import replacements
@@ -74,12 +75,7 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
     summary, expected = read_summary(out), read_gold(gold)
     judged = judge(out, expected, summary, where=gold)
     if not judged.ids:
-        first = f"; without a result is {judged.missing[0]}" if judged.missing else ""
-        raise InputError(
-            f"{gold}: none of its {len(expected)} ids has an expected answer and a result in this run{first}.",
-            f"Ids are those of the column id of {out / 'results.parquet'}; those of a table's rows come from the "
-            "column that --id-column named, else they are PATH#ROW.",
-        )
+        raise nothing_judged(out, gold, expected, judged.missing, judged.not_asked)
     against = None if baseline is None else compare(out, baseline, expected, where=gold)
     basis = summary["bill"]["total"]["basis"]
     replaced = _replaced(out, expected) if summary["task"] == "classify" else []
