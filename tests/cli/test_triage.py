@@ -199,7 +199,15 @@ def test_a_run_of_several_types_is_evaluated_estimated_and_reported(tmp_path: Pa
     assert measures["field_accuracy", None] == pytest.approx(3 / 4)
     assert measures["field_accuracy", "invoice.invoice_id"] == 1
     assert "types:\n  invoice " in slmbatch("report", out).out
+    gold += [{"id": "letter.txt", "type": "other"}, {"id": "order.eml", "type": "invoice"}]
+    gold[0]["type"] = "invoice"
+    (tmp_path / "gold.jsonl").write_text("\n".join(map(json.dumps, gold)))
+    ran = slmbatch("eval", out, "--gold", tmp_path / "gold.jsonl", "--json")
+    measures = {(one["metric"], one["name"]): one["value"] for one in json.loads(ran.out)["measures"]}
+    assert measures["type_accuracy", None] == pytest.approx(2 / 3)
+    assert measures["field_accuracy", None] == pytest.approx(3 / 4)
     for wrong, words in [
+        ({"id": "letter.txt", "type": "letter"}, ["letter.txt: 'letter' is no type", "invoice, other, receipt"]),
         (
             {"id": "pile.pdf/3", "values": {"total_amount": "119.00"}},
             ["total_amount is no field", "invoice.total_amount"],
