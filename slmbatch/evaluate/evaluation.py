@@ -77,12 +77,12 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
     types = _types(out, gold, summary)
     expected = {name: told for name, told in expected.items() if told is not None or not types}
     judged = judge(out, expected, summary, where=gold)
-    if not judged.ids:
+    if not judged.ids and not types:
         raise nothing_judged(out, gold, expected, judged.missing, judged.not_asked)
     against = None if baseline is None else compare(out, baseline, expected, where=gold)
     basis = summary["bill"]["total"]["basis"]
     replaced = _replaced(out, expected) if summary["task"] == "classify" else []
-    measures = [*judged.measures(), *_of_all(out, judged), *types]
+    measures = [*types, *judged.measures(), *_of_all(out, judged)] if judged.ids else types
     return Evaluation(summary["task"], judged, measures, basis, against, replaced)
 
 

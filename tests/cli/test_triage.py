@@ -206,6 +206,10 @@ def test_a_run_of_several_types_is_evaluated_estimated_and_reported(tmp_path: Pa
     measures = {(one["metric"], one["name"]): one["value"] for one in json.loads(ran.out)["measures"]}
     assert measures["type_accuracy", None] == pytest.approx(2 / 3)
     assert measures["field_accuracy", None] == pytest.approx(3 / 4)
+    (tmp_path / "types.jsonl").write_text(json.dumps(gold[-1]))
+    ran = slmbatch("eval", out, "--gold", tmp_path / "types.jsonl", "--json", "--min", "type_accuracy=0.5")
+    assert [(one["metric"], one["value"]) for one in json.loads(ran.out)["measures"]] == [("type_accuracy", 0)]
+    assert ran.code == 3
     for wrong, words in [
         ({"id": "letter.txt", "type": "letter"}, ["letter.txt: 'letter' is no type", "invoice, other, receipt"]),
         (
