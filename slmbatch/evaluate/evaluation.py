@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from slmbatch.certificates.earning import Replaced
-from slmbatch.errors import InputError, UsageError
+from slmbatch.errors import UsageError
 from slmbatch.evaluate.audit import share_of_all
 from slmbatch.evaluate.classify import judge_labels
 from slmbatch.evaluate.fields import field_names, judge_fields
@@ -20,7 +20,9 @@ from slmbatch.evaluate.judged import MACRO, Judged, Measure, macro
 from slmbatch.evaluate.resample import difference, holm, mcnemar, swapped
 from slmbatch.evaluate.scores import Doubles
 from slmbatch.evaluate.shares import Name, Shares
-from slmbatch.readers.gold import read_gold
+from slmbatch.evaluate.types import type_accuracy
+from slmbatch.evaluate.unfitting import nothing_judged
+from slmbatch.readers.gold import read_gold, read_types
 from slmbatch.report.summary import Summary, read_summary
 from slmbatch.run.replacing import replacements
 from slmbatch.store.folder import EVALUATION, RunFolder, write_durably
@@ -72,19 +74,25 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
     RunFolderError when a run hasn't finished; UsageError when the runs can't be compared.
     """
     summary, expected = read_summary(out), read_gold(gold)
+    types = _types(out, gold, summary)
+    expected = {name: told for name, told in expected.items() if told is not None or not types}
     judged = judge(out, expected, summary, where=gold)
-    if not judged.ids:
-        first = f"; without a result is {judged.missing[0]}" if judged.missing else ""
-        raise InputError(
-            f"{gold}: none of its {len(expected)} ids has an expected answer and a result in this run{first}.",
-            f"Ids are those of the column id of {out / 'results.parquet'}; those of a table's rows come from the "
-            "column that --id-column named, else they are PATH#ROW.",
-        )
+    if not judged.ids and not types:
+        raise nothing_judged(out, gold, expected, judged.missing, judged.not_asked)
     against = None if baseline is None else compare(out, baseline, expected, where=gold)
     basis = summary["bill"]["total"]["basis"]
     replaced = _replaced(out, expected) if summary["task"] == "classify" else []
-    measures = [*judged.measures(), *_of_all(out, judged)]
+    measures = [*types, *judged.measures(), *_of_all(out, judged)] if judged.ids else types
     return Evaluation(summary["task"], judged, measures, basis, against, replaced)
+
+
+def _types(out: Path, gold: Path, summary: Summary) -> list[Measure]:
+    """Measure how documents were sorted, where the run had several types and the file tells some."""
+    told = read_types(gold) if summary.get("types") else {}
+    if not told:
+        return []
+    names = {path.partition(".")[0] for path in field_names(out)}
+    return type_accuracy(out, told, sorted(names), where=gold)
 
 
 def _of_all(out: Path, judged: Judged) -> list[Measure]:

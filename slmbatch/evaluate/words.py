@@ -9,6 +9,7 @@ from slmbatch.evaluate.judged import Measure
 MEANING = {
     "accuracy": "rows with the right label",
     "accuracy_of_all": "in all rows, if a random sample was judged",
+    "type_accuracy": "documents of the right type",
     "macro_f1": "mean F1 of the labels",
     "precision": "right among rows given this label",
     "recall": "found among rows that have this label",

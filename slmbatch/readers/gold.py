@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,6 +30,20 @@ def read_gold(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: can't be read as expected answers: {error}", REMEDY) from error
 
 
+def read_types(path: Path) -> dict[str, str]:
+    """Read the expected types of documents by id, of the lines that tell one. Raises InputError like read_gold."""
+    if path.suffix != ".jsonl":
+        return {}
+    try:
+        told = _by_id(_lines(path, ("type",)), path)
+    except BROKEN as error:
+        raise InputError(f"{path}: can't be read as expected answers: {error}", REMEDY) from error
+    for name, type_ in told.items():
+        if type_ is not None and not isinstance(type_, str):
+            raise InputError(f"{path}: the type of {name} is not a text.", 'Give lines {"id": …, "type": "invoice"}.')
+    return {name: type_ for name, type_ in told.items() if type_ is not None}
+
+
 def _by_id(told: Iterable[Told], path: Path) -> dict[str, Any]:
     """Gather the answers. One that's told twice can't be relied on: nothing says which is right."""
     answers: dict[str, Any] = {}
@@ -45,11 +59,16 @@ def _by_id(told: Iterable[Told], path: Path) -> dict[str, Any]:
     return answers
 
 
-def _lines(path: Path) -> Iterator[Told]:
+def _lines(path: Path, answers: Sequence[str] = ANSWERS[::-1]) -> Iterator[Told]:
+    """Yield each line with the first of these keys that it has."""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip():
             told = json.loads(line)
-            yield f"line {number}", told[_id_among(path, told)], told.get("values", told.get("label"))
+            yield (
+                f"line {number}",
+                told[_id_among(path, told)],
+                next((told[one] for one in answers if one in told), None),
+            )
 
 
 def _rows(path: Path) -> Iterator[Told]:

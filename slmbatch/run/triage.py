@@ -17,6 +17,8 @@ from slmbatch.tasks.labels import OTHER as NO_LABEL
 from slmbatch.tasks.triage import OTHER, typed_path
 from slmbatch.types import Answer, Attempt, Document, Result, Status
 
+REMEDY = "name a language model with --model or --escalate, add labels to the schemas, or leave a schema out"
+"""What a person can do where no tier could tell a type and none of them was a language model."""
 SORTING = ""  # among a tier's rungs: the one that is asked for the type
 
 
@@ -92,7 +94,7 @@ class TypedCascade:
             if reason is None:
                 return []
             reasons.append(reason)
-        return reasons
+        return reasons if len(self._sorters) > 1 else [f"{one} ({REMEDY})" for one in reasons]
 
 
 def _doubt(answer: Answer, threshold: float, *, first: bool, last: bool) -> str | None:

@@ -121,6 +121,7 @@ def test_what_can_not_be_told_is_asked_with_no_schema_and_waits_for_a_person(tmp
     (row,) = results(out)
     assert (row["status"], row["type"], row["values"], row["tiers_tried"]) == ("review", None, None, 1)
     assert row["reason"].startswith("of unsure type, ")
+    assert "name a language model with --model or --escalate" in row["reason"]
     assert [one["type"] for one in row["type_scores"]] == ["receipt", "invoice-header"]
 
 
@@ -200,6 +201,28 @@ def test_a_run_of_several_types_is_evaluated_estimated_and_reported(tmp_path: Pa
     assert measures["field_accuracy", None] == pytest.approx(3 / 4)
     assert measures["field_accuracy", "invoice.invoice_id"] == 1
     assert "types:\n  invoice " in slmbatch("report", out).out
+    gold += [{"id": "letter.txt", "type": "other"}, {"id": "order.eml", "type": "invoice"}]
+    gold[0]["type"] = "invoice"
+    (tmp_path / "gold.jsonl").write_text("\n".join(map(json.dumps, gold)))
+    ran = slmbatch("eval", out, "--gold", tmp_path / "gold.jsonl", "--json")
+    measures = {(one["metric"], one["name"]): one["value"] for one in json.loads(ran.out)["measures"]}
+    assert measures["type_accuracy", None] == pytest.approx(2 / 3)
+    assert measures["field_accuracy", None] == pytest.approx(3 / 4)
+    (tmp_path / "types.jsonl").write_text(json.dumps(gold[-1]))
+    ran = slmbatch("eval", out, "--gold", tmp_path / "types.jsonl", "--json", "--min", "type_accuracy=0.5")
+    assert [(one["metric"], one["value"]) for one in json.loads(ran.out)["measures"]] == [("type_accuracy", 0)]
+    assert ran.code == 3
+    for wrong, words in [
+        ({"id": "letter.txt", "type": "letter"}, ["letter.txt: 'letter' is no type", "invoice, other, receipt"]),
+        (
+            {"id": "pile.pdf/3", "values": {"total_amount": "119.00"}},
+            ["total_amount is no field", "invoice.total_amount"],
+        ),
+        ({"id": "pile.pdf/3", "values": {"sum": "119.00"}}, ["sum is no field", "receipt.total"]),
+        ({"id": "pile.pdf", "values": {"receipt": {"total": "7.20"}}}, ["pile.pdf holds several", "pile.pdf/1-2"]),
+    ]:
+        (tmp_path / "wrong.jsonl").write_text(json.dumps(wrong))
+        said(slmbatch("eval", out, "--gold", tmp_path / "wrong.jsonl"), 2, *words)
 
 
 def test_scores_of_fields_are_calibrated_and_types_are_not(tmp_path: Path) -> None:

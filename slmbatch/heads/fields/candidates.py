@@ -21,7 +21,7 @@ from slmbatch.heads.fields.sheet import Sheet
 from slmbatch.types import Scalar
 
 Matrix = npt.NDArray[np.float64]
-MOST = 300  # candidates of one kind; those with cents go first, then the order of the document
+MOST = 300  # candidates of one kind, in the order of the document; of amounts see money.py
 DATE_TRAITS = ("time_follows", "plausible_year", "repeated", "alone", "earliest", "latest")
 IDENTIFIER_TRAITS = (
     "share_of_digits", "short", "long", "all_digits", "year", "date", "cents", "separators", "repeated", "alone",

@@ -31,6 +31,7 @@ _CURRENCY = re.compile(
     r"(?<=[$€£₹₺₽₩₪])|(?<=R)M|(?<=S)Fr\.?|(?<=F)r\.|(?<=z)ł|(?<=K)č|(?<=[eE])(?i:uro))(?![^\W\d_])"
 )
 ONE, CENT = Decimal(1), Decimal("0.01")
+LAST = 100  # of MOST, those that the end of a document has for sure: a long table is before its totals
 _SIGNS = frozenset("$€£")
 _NO_MARKS = frozenset(["", *":;,-()/*%@|"])  # beside a number these are no currency, nor the end of one before it
 _PERIOD = re.compile(r"[^\S\n]{0,2}(?:days?|tagen?|jours?|giorn[io]|d[ií]as?|dag(?:en)?)\b", re.IGNORECASE)
@@ -38,13 +39,17 @@ _DIGIT, _BLANK = re.compile(r"\d"), re.compile(r"\s")
 
 
 def find_amounts(sheet: Sheet) -> Found:
-    """Return every number with its readings, at most MOST, without those of days ("payable within 14 days")."""
+    """Return every number with its readings, at most MOST: those with cents first, of these the first and the last.
+
+    Numbers of days are none ("payable within 14 days").
+    """
     text = sheet.text
     read = [one for one in scan_amounts(text) if not _PERIOD.match(text, one.end)]
     read.sort(key=attrgetter("start", "end"))
     with_cents = [one.value.same_quantum(CENT) for one in read]
     if len(read) > MOST:
-        kept = np.sort(np.argsort(np.logical_not(with_cents), kind="stable")[:MOST]).tolist()
+        ranked = np.argsort(np.logical_not(with_cents), kind="stable")[: max(MOST, sum(with_cents))]
+        kept = np.sort(np.append(ranked[: MOST - LAST], ranked[-LAST:])).tolist()
         read, with_cents = [read[place] for place in kept], [with_cents[place] for place in kept]
     values = [one.value for one in read]
     times = Counter(values)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slmbatch.heads.fields.field_head import Sighted
-from slmbatch.heads.fields.types import TypesHead
+from slmbatch.heads.fields.types import TypesHead, required_paths
 from slmbatch.tasks.hints import HintKind
 from slmbatch.tasks.schema import Schema
 from slmbatch.tasks.triage import OTHER
@@ -59,14 +59,8 @@ class PageSplitter:
 
     def __init__(self, schemas: Mapping[str, Schema]) -> None:
         self._types = TypesHead(schemas)
-        fields = {name: _sought(schema) for name, schema in schemas.items()}
-        self._required = {
-            name: {path for path, (_, required) in sought.items() if required} for name, sought in fields.items()
-        }
-        self._numbers = {
-            name: {path for path, (kind, _) in sought.items() if kind is HintKind.IDENTIFIER}
-            for name, sought in fields.items()
-        }
+        self._required = {name: required_paths(schema) for name, schema in schemas.items()}
+        self._numbers = {name: _identifiers(schema) for name, schema in schemas.items()}
 
     def split(self, pages: Sequence[Page]) -> list[tuple[Page, ...]]:
         """Return the pages of each document, in order; a page without text goes with its neighbours."""
@@ -92,9 +86,10 @@ class PageSplitter:
         return _Look(_counted(page.text), told, whole, _values(found, self._numbers[told]))
 
 
-def _sought(schema: Schema) -> dict[str, tuple[HintKind, bool]]:
-    """Return the fields that rules look for, by path: what kind they are, and whether they're required."""
-    return {path: (one.hint.kind, one.required) for path, one in schema.fields() if one.hint and "[]" not in path}
+def _identifiers(schema: Schema) -> set[str]:
+    """Return the paths of the fields that are numbers of documents, orders and the like."""
+    sought = [(path, one.hint) for path, one in schema.fields() if one.hint and "[]" not in path]
+    return {path for path, hint in sought if hint.kind is HintKind.IDENTIFIER}
 
 
 def _values(found: Mapping[str, Sighted], paths: set[str]) -> frozenset[object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -14,9 +15,10 @@ import numpy.typing as npt
 
 from slmbatch.checks.grounding import located
 from slmbatch.heads.fields.characters import Numbers, Tally
-from slmbatch.types import Document, Grounded, Grounding
+from slmbatch.types import Document, Grounded, Grounding, Page
 
-MAX_CHARS = 40_000  # of the beginning; header fields and totals of longer documents aren't looked for further on
+FIRST_CHARS, LAST_CHARS = 30_000, 10_000  # header fields stand at the beginning, totals and signatures at the end
+MAX_CHARS = FIRST_CHARS + LAST_CHARS  # of longer documents, what is between isn't looked at
 WORD = re.compile(r"[^\W\d_]+|[#№]")
 
 
@@ -36,22 +38,29 @@ class Words:
     spans: list[tuple[int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is looked at of a page, from `start` on: all of it in most documents."""
+
+    page: Page
+    start: int
+    text: str
+
+
 class Sheet:
-    """The text of all pages as one, one line break between them. Places in it are turned back into places in pages."""
+    """The text of all pages as one, one line break between them. Places in it are turned back into places in pages.
+
+    Of a document over MAX_CHARS it has the first FIRST_CHARS and the last LAST_CHARS, a line break between them.
+    """
 
     def __init__(self, document: Document) -> None:
-        room = MAX_CHARS
-        self._pages = document.pages
+        self._pieces = _pieces(document.pages)
         self._starts: list[int] = []
-        parts: list[str] = []
         at = 0
-        for page in document.pages:
+        for piece in self._pieces:
             self._starts.append(at)
-            text = page.text[: max(room, 0)]
-            room -= len(text)
-            parts.append(text)
-            at += len(text) + 1
-        self.text = "\n".join(parts)
+            at += len(piece.text) + 1
+        self.text = "\n".join(piece.text for piece in self._pieces)
         self.lines = self._cut()
         self._line_starts = [line.left for line in self.lines]
 
@@ -99,15 +108,16 @@ class Sheet:
         return self.text[line.start : line.end]
 
     def on_one_page(self, starts: Numbers, ends: Numbers) -> npt.NDArray[np.bool_]:
-        """Say of each place whether it lies in one page."""
+        """Say of each place whether it lies in one page, and not on both sides of what was left out."""
         first, last = (np.searchsorted(self._starts, places, "right") for places in (starts, ends - 1))
         return np.asarray(first == last)
 
     def grounding(self, start: int, end: int) -> Grounding:
         """Turn a place in the whole text into one in its page."""
         index = bisect_right(self._starts, start) - 1
-        first = self._starts[index]
-        return located(Grounded.EXACT, self._pages[index], (start - first, end - first))
+        piece = self._pieces[index]
+        shift = piece.start - self._starts[index]
+        return located(Grounded.EXACT, piece.page, (start + shift, end + shift))
 
     def _cut(self) -> list[Line]:
         lines = []
@@ -119,6 +129,37 @@ class Sheet:
                 lines.append(Line(start, start + len(bare), at))
             at += len(row) + 1
         return lines
+
+
+def searched_part(document: Document) -> str:
+    """Say which characters of a long document are in its sheet."""
+    first = f"the first {FIRST_CHARS:,} and the last {LAST_CHARS:,} characters"
+    length = len(document.text)
+    if not document.cut:
+        return f"{first} of {length:,}"
+    return f"{first} of the {length:,} that were read" if length > MAX_CHARS else f"the {length:,} that were read"
+
+
+def _pieces(pages: Sequence[Page]) -> list[_Piece]:
+    """Return what is looked at of each page; a page from which the middle is left out has two pieces."""
+    length = sum(len(page.text) for page in pages)
+    if length <= MAX_CHARS:
+        return [_Piece(page, 0, page.text) for page in pages]
+    pieces = []
+    before = 0
+    for page in pages:
+        size = len(page.text)
+        first = min(max(FIRST_CHARS - before, 0), size)
+        last = min(max(length - LAST_CHARS - before, 0), size)
+        if first < size:
+            first = page.text.rfind("\n", 0, first) + 1 or first  # no number is cut in two
+        if last > 0:
+            last = page.text.find("\n", last) + 1 or last
+        pieces += [
+            _Piece(page, start, page.text[start:end]) for start, end in ((0, first), (last, size)) if start < end
+        ]
+        before += size
+    return pieces
 
 
 @lru_cache(maxsize=16384)

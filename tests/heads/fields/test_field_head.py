@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from slmbatch.evaluate import same
 from slmbatch.heads.fields.field_head import FieldHead
+from slmbatch.heads.fields.sheet import MAX_CHARS, Sheet
 from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.readers.pdf import read_pdf
 from slmbatch.readers.texts import read_text
@@ -195,3 +196,29 @@ def test_the_same_document_gets_the_same_answer(invoices: FieldHead) -> None:
     documents = [sample(name) for name, _ in expected()]
     together = invoices.answer(documents)
     assert [invoices.answer([document])[0] for document in reversed(documents)] == together[::-1]
+
+
+def long_invoice(rows: int) -> list[str]:
+    table = [
+        f"{row} Screws M{row}, galvanised, in boxes of a hundred {row}.50 2 {2 * row + 1}.00" for row in range(rows)
+    ]
+    return [*LETTERS["en"].splitlines()[:4], *table, *LETTERS["en"].splitlines()[4:]]
+
+
+def test_the_totals_at_the_end_of_a_long_document_are_found_where_they_stand(invoices: FieldHead) -> None:
+    lines = long_invoice(900)
+    whole = written("\n".join(lines))
+    pages = written(*("\n".join(lines[at : at + 40]) for at in range(0, len(lines), 40)))
+    assert len(whole.text) > MAX_CHARS + 5_000
+    for document in (whole, pages):
+        leaves = found(invoices, document)
+        for path, raw in (("invoice_id", "A-17"), ("net_amount", "100.00"), ("total_amount", "120.00")):
+            assert leaves[path].raw == raw, path
+        for leaf in leaves.values():
+            assert_stands(leaf, document)
+
+
+def test_no_number_is_cut_in_two_where_the_middle_is_left_out() -> None:
+    sheet = Sheet(written("\n".join("1234567" for _ in range(MAX_CHARS))))
+    assert {sheet.line_text(number) for number in range(len(sheet.lines))} == {"1234567"}
+    assert MAX_CHARS - 20 < len(sheet.text) <= MAX_CHARS

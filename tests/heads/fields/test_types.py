@@ -74,3 +74,60 @@ def test_signs_are_words_of_short_lines() -> None:
 
     assert label("DELIVERY NOTE 17\nTotal: 12.00") == "note"
     assert label("we wrote of a delivery note to you last week\nTotal: 12.00") != "note"
+
+
+SHORT = [
+    "Acme Ltd",
+    "Invoice",
+    "Invoice number: 14",
+    "Invoice date: 2026-03-01",
+    "Bill to: Jones Bakery Ltd",
+    "Total 12.00",
+]
+
+
+def test_a_short_document_with_all_required_fields_is_of_their_type() -> None:
+    answer = told(SHORT)
+    assert (answer.label, answer.problems) == ("invoice", ())
+    assert dict(answer.scores)["invoice"] < 0.4  # of the whole schema little is printed
+
+
+def test_nearly_all_required_fields_are_doubt_and_a_type_without_its_signs_is_not_named() -> None:
+    answer = told([line for line in SHORT if not line.startswith("Acme")])
+    assert answer.label is None
+    (problem,) = answer.problems
+    assert problem.startswith("of unsure type, invoice (0.")
+    assert "receipt" not in problem
+
+
+def test_a_type_without_its_signs_does_not_count_against_another() -> None:
+    half = [line for line in invoice("A-1") if line.startswith(("Invoice", "Total", "Bill", "Due", "VAT:"))]
+    answer = told([*receipt()[:2], *half])
+    scores = dict(answer.scores)
+    assert scores["invoice"] - scores["receipt"] < 0.1
+    assert answer.label == "invoice"
+
+
+def test_the_only_type_left_says_that_its_signs_are_missing() -> None:
+    bare = [line for line in receipt() if not line.startswith(("Cash", "Change"))]
+    head = TypesHead({"receipt": SCHEMAS["receipt"]})
+    (answer,) = head.answer([Document("d", "d", None, (Page(1, "\n".join(bare)),))])
+    assert answer.label is None
+    assert answer.problems[0].endswith("but none of its signs is printed")
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_was_not_searched_as_a_whole_is_never_surely_no_type(cut: bool) -> None:
+    lines = LETTER if cut else LETTER * 500
+    (answer,) = TypesHead(SCHEMAS).answer([Document("d", "d", None, (Page(1, "\n".join(lines)),), cut=cut)])
+    assert answer.label is None
+    (problem,) = answer.problems
+    assert "were searched" in problem if cut else "only the first 30,000 and the last 10,000 characters of" in problem
+
+
+def test_a_long_invoice_is_an_invoice() -> None:
+    table = [
+        f"{row} Screws M{row}, galvanised, in boxes of a hundred {row}.50 2 {2 * row + 1}.00" for row in range(900)
+    ]
+    lines = invoice("A-1")
+    assert told([*lines[:6], *table, *lines[6:]]).label == "invoice"
