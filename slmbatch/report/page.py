@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from slmbatch import __version__
 from slmbatch.report.marked import Sheet
-from slmbatch.report.markup import Child, document, element, table
+from slmbatch.report.markup import details, document, element, legend, table
+from slmbatch.report.pace import pace
 from slmbatch.report.pages import held, marked_documents
 from slmbatch.report.promise import promised
-from slmbatch.report.svg import Bar, bars, histogram, steps
+from slmbatch.report.svg import Bar, bars, histogram
 from slmbatch.store.folder import PAGE, write_durably
 
 PIECES = {"billed": "usd_billed", "doubt": "usd_in_doubt", "estimated": "usd_estimated"}
@@ -66,7 +66,7 @@ def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> s
         *_cost(summary),
         *_bill(summary["bill"]),
         *sure,
-        *_pace(summary["plots"]["sessions"]),
+        *pace(summary["plots"]["sessions"]),
         *(marked_documents(sheets) if sheets is not None else ()),
         element("footer", f"slmbatch {__version__}. {held(summary['task'], sheets)}"),
     )
@@ -120,7 +120,7 @@ def _settled(summary: Mapping[str, Any]) -> list[Element]:
     return [
         element("h2", "Where rows settled"),
         element("p", "Every row goes up the tiers until one is trusted with it.", class_="soft"),
-        element("figure", bars("Where rows settled", told, drawn), _details(figures)),
+        element("figure", bars("Where rows settled", told, drawn), details(figures)),
     ]
 
 
@@ -142,7 +142,7 @@ def _cost(summary: Mapping[str, Any]) -> list[Element]:
         for tier in tiers
     ]
     used = {kind for bar in drawn for kind, size in bar.pieces if size}
-    plot = [bars("Cost by tier", told, drawn), _legend({kind: NAMES[kind] for kind in NAMES if kind in used})]
+    plot = [bars("Cost by tier", told, drawn), legend({kind: NAMES[kind] for kind in NAMES if kind in used})]
     return [
         element("h2", "Cost by tier"),
         element("p", "US dollars." if used else "No tier cost anything.", class_="soft"),
@@ -152,7 +152,7 @@ def _cost(summary: Mapping[str, Any]) -> list[Element]:
             table(
                 ["Tier", *(f"{name.capitalize()} USD" for name in NAMES.values()), "USD", "Basis"], dollars, id_="cost"
             ),
-            _details(table(["Tier", "Model", *WORK.values(), "Busy s"], work, id_="work")),
+            details(table(["Tier", "Model", *WORK.values(), "Busy s"], work, id_="work")),
         ),
     ]
 
@@ -192,60 +192,13 @@ def _sure(summary: Mapping[str, Any], name: str) -> list[Element]:
         if accepted[at] or refused[at]
     ]
     plot = histogram(title, told, [("accepted", accepted), ("review", refused)], mark=summary["threshold"])
-    legend = _legend({"accepted": "accepted", "review": "not accepted"})
+    named = legend({"accepted": "accepted", "review": "not accepted"})
     figures = table([name.capitalize(), "Accepted", "Not accepted"], rows)
     return [
         element("h2", title),
         element("p", SURE[name], class_="soft"),
-        element("figure", plot, legend, _details(figures)),
+        element("figure", plot, named, details(figures)),
     ]
-
-
-def _pace(sessions: Sequence[Mapping[str, Any]]) -> list[Element]:
-    begins = accumulate((session["wall_s"] for session in sessions), initial=0.0)
-    runs = [_steps(session, begin) for session, begin in zip(sessions, begins, strict=False)]
-    if not any(runs):
-        return []
-    rows = [
-        [
-            session["started_at"][:19].replace("T", " "),
-            f"{session['wall_s']:,.1f}",
-            f"{sum(session['rows']):,}",
-            f"{sum(session['rows']) / (session['wall_s'] or 1):,.1f}",
-        ]
-        for session in sessions
-    ]
-    told = "; ".join(f"session of {row[0]} UTC: {row[2]} rows in {row[1]} s" for row in rows)
-    unit, length_s = _unit(sum(session["wall_s"] for session in sessions))
-    scaled = [[(start / length_s, end / length_s, height) for start, end, height in run] for run in runs]
-    plot = steps("Throughput over time", told, scaled, unit=unit)
-    return [
-        element("h2", "Throughput over time"),
-        element("p", "Rows settled per second of work, sessions one after the other.", class_="soft"),
-        element("figure", plot, _details(table(["Began (UTC)", "Seconds", "Rows", "Rows/s"], rows))),
-    ]
-
-
-def _unit(seconds: float) -> tuple[str, float]:
-    """The unit of time that a span of so many seconds is read in, and its seconds."""
-    return ("h", 3600.0) if seconds > 3 * 3600 else ("min", 60.0) if seconds > 180 else ("s", 1.0)
-
-
-def _steps(session: Mapping[str, Any], begin: float) -> list[tuple[float, float, float]]:
-    """Each interval of a session as (from, to, rows per second); the last one may have ended early."""
-    length, wall_s = session["interval_s"], session["wall_s"]
-    spans = [(at * length, min((at + 1) * length, wall_s), rows) for at, rows in enumerate(session["rows"])]
-    return [(begin + start, begin + end, rows / length) for start, end, rows in spans if end > start]
-
-
-def _legend(names: Mapping[str, str]) -> Element:
-    return element(
-        "ul", *(element("li", element("i", class_=kind), told) for kind, told in names.items()), class_="legend"
-    )
-
-
-def _details(*content: Child) -> Element:
-    return element("details", element("summary", "The figures"), *content)
 
 
 def _exact(usd: str) -> str:
