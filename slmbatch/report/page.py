@@ -16,7 +16,9 @@ from slmbatch.report.pace import pace
 from slmbatch.report.pages import held, marked_documents
 from slmbatch.report.promise import promised
 from slmbatch.report.svg import Bar, bars, histogram
+from slmbatch.report.unshown import Unshown
 from slmbatch.store.folder import PAGE, write_durably
+from slmbatch.tasks.triage import OTHER
 
 PIECES = {"billed": "usd_billed", "doubt": "usd_in_doubt", "estimated": "usd_estimated"}
 NAMES = {"billed": "billed", "doubt": "in doubt", "estimated": "estimated"}
@@ -44,14 +46,16 @@ SURE = {
 }
 
 
-def write_page(root: Path, summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> Path:
+def write_page(
+    root: Path, summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None, without: Unshown | None = None
+) -> Path:
     """Write report.html and return its path."""
-    write_durably(root / PAGE, page(summary, sheets).encode())
+    write_durably(root / PAGE, page(summary, sheets, without).encode())
     return root / PAGE
 
 
-def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> str:
-    """Return the page for what report.json holds, and for these documents; None: it shows none."""
+def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None, without: Unshown | None = None) -> str:
+    """Return the page for what report.json holds, these documents and those without pages; None: it shows none."""
     title = f"{summary['task']}: {summary['rows']:,} rows"
     style = files("slmbatch.report").joinpath("page.css").read_text(encoding="utf-8")
     sure = [one for name in SURE if summary["plots"][name] for one in _sure(summary, name)]
@@ -63,11 +67,12 @@ def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> s
         *(element("p", one) for one in promised(summary["certificate"])),
         _tiles(summary),
         *_settled(summary),
+        *_types(summary),
         *_cost(summary),
         *_bill(summary["bill"]),
         *sure,
         *pace(summary["plots"]["sessions"]),
-        *(marked_documents(sheets) if sheets is not None else ()),
+        *(marked_documents(sheets, without) if sheets is not None else ()),
         element("footer", f"slmbatch {__version__}. {held(summary['task'], sheets)}"),
     )
 
@@ -122,6 +127,19 @@ def _settled(summary: Mapping[str, Any]) -> list[Element]:
         element("p", "Every row goes up the tiers until one is trusted with it.", class_="soft"),
         element("figure", bars("Where rows settled", told, drawn), details(figures)),
     ]
+
+
+def _types(summary: Mapping[str, Any]) -> list[Element]:
+    """The types of documents, where the run told any apart; rows whose type is in doubt are counted too."""
+    if "types" not in summary:
+        return []
+    rows, types = summary["rows"], summary["types"]
+    names = {OTHER: "other: none of the types"}
+    counted = [(names.get(name, name), count) for name, count in types.items()]
+    if unknown := rows - sum(types.values()):
+        counted.append(("not told: in doubt, or unreadable", unknown))
+    lines = [[name, f"{count:,}", f"{100 * count / rows:.1f} %"] for name, count in counted]
+    return [element("h2", "Types of documents"), table(["Type", "Rows", "Share"], lines, id_="types")]
 
 
 def _cost(summary: Mapping[str, Any]) -> list[Element]:
