@@ -52,7 +52,8 @@ def listed(found: Unshown, shown: int) -> list[Element]:
         told = f"{more:,} more for review have pages: slmbatch report OUT --pages {found.drawable} shows all of them."
         parts.append(element("p", told))
     if found.counts:
-        counted = " and ".join(f"{count:,} {NAMES[status]}" for status, count in found.counts.items())
+        *first, last = [f"{count:,} {NAMES[status]}" for status, count in found.counts.items()]
+        counted = f"{', '.join(first)} and {last}" if first else last
         parts.append(element("p", f"Without pages, or without fields to mark on them: {counted}."))
         lines = [[id_, NAMES[status], _short(reason)] for id_, status, reason in found.rows]
         parts.append(table(["Document", "Status", "Why"], lines, id_="unshown"))

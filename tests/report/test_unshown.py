@@ -110,5 +110,16 @@ def test_the_list_is_bounded_and_the_rest_counted(tmp_path: Path) -> None:
     assert "why" * LONGEST not in told
 
 
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"failed": 2}, ": 2 failed."),
+        ({"review": 4, "failed": 1, "unreadable": 1200}, ": 4 for review, 1 failed and 1,200 unreadable."),
+    ],
+)
+def test_the_counts_read_like_a_sentence(counts: dict[str, int], said: str) -> None:
+    assert said in "".join("".join(one.itertext()) for one in listed(Unshown(counts, (), 0), 0))
+
+
 def test_nothing_is_said_where_all_is_shown() -> None:
     assert listed(Unshown({}, (), 3), 3) == []
