@@ -21,6 +21,7 @@ from slmbatch.report.marked import sheets
 from slmbatch.report.page import write_page
 from slmbatch.report.summary import Summary, read_summary
 from slmbatch.report.text import as_text
+from slmbatch.report.unshown import unshown
 from slmbatch.run.config import TierTable
 from slmbatch.run.pricing import parse_prices, tier_price
 from slmbatch.store.folder import RunFolder
@@ -49,11 +50,12 @@ def report_verb(out: Path, flags: ReportFlags) -> None:
         summary = projected(summary, flags.volume)
     elif flags.volume is not None:
         typer.echo(f"No projection: {why}.", err=True)
-    shown = None
+    shown = without = None
     if flags.pages is not None:
+        without = unshown(out)
         shown = sheets(out, flags.pages, threshold=summary["threshold"], read_at=_began(summary))
     if flags.html or shown is not None:
-        typer.echo(write_page(out, summary, shown), err=True)
+        typer.echo(write_page(out, summary, shown, without), err=True)
     typer.echo(json.dumps(summary, indent=2, ensure_ascii=False) if flags.json_ else as_text(summary))
 
 

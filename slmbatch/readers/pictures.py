@@ -35,7 +35,8 @@ NO_PAGE = "the file has no such page any more"
 class PageWanted:
     """A page, from 1, of the document `id` in the file `source`, unless that was changed after `read_at` (Unix time).
 
-    The document is the file itself or lies in it, at the end of its id.
+    The document is the file itself or lies in it, at the end of its id. Of some pages of a file (a split one) `id` is
+    the id of the whole, in which `page` counts.
     """
 
     source: str

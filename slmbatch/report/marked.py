@@ -40,7 +40,8 @@ class Mark:
 class Sheet:
     """A document: how it ended, its fields, and the pages that hold marks (at most MOST_PAGES), drawn or why not.
 
-    `more` counts the pages beyond these.
+    `more` counts the pages beyond these. `type` is None where the run knows no types, or couldn't tell it; `file` is
+    the id of the file that the document is some pages of, None where it's a whole one.
     """
 
     id: str
@@ -51,6 +52,9 @@ class Sheet:
     pages: tuple[int, ...]
     more: int = 0
     drawn: tuple[Picture | str, ...] = ()
+    type: str | None = None
+    truncated: bool = False
+    file: str | None = None
 
 
 def sheets(root: Path, most: int, *, threshold: float, read_at: float) -> list[Sheet]:
@@ -63,7 +67,7 @@ def sheets(root: Path, most: int, *, threshold: float, read_at: float) -> list[S
     chosen = _chosen(root, most)
     fields = _fields(root, chosen, threshold)
     found = [_sheet(row, fields.get((row["id"], row["source"]), [])) for row in chosen]
-    wanted = [PageWanted(one.source, one.id, page, read_at) for one in found for page in one.pages]
+    wanted = [PageWanted(one.source, one.file or one.id, page, read_at) for one in found for page in one.pages]
     with closing(draw_pages(wanted)) as pictures:
         return list(_drawn(found, pictures))
 
@@ -81,15 +85,29 @@ def _drawn(found: Sequence[Sheet], pictures: Iterator[Picture | str]) -> Iterato
 
 
 def _chosen(root: Path, most: int) -> list[dict[str, Any]]:
-    """Take rows for review, and accepted ones where there's room left."""
-    suffix = pl.col("id").str.to_lowercase().str.extract(r"(\.[a-z]+)$")
-    columns = ["id", "source", "status", "reason", "warnings"]
-    rows = pl.scan_parquet(root / "results.parquet").filter(pl.col("row").is_null() & suffix.is_in(DRAWN))
+    """Take rows for review, then accepted ones with fields, then accepted ones without, as there's room."""
+    rows = drawable(pl.scan_parquet(root / "results.parquet").with_row_index("at"))
+    found = pl.scan_parquet(root / "fields.parquet").select("id", "source").unique()
+    accepted = rows.filter(pl.col("status") == "accepted")
+    kinds = [
+        rows.filter(pl.col("status") == "review"),
+        accepted.join(found, on=["id", "source"], how="semi"),
+        accepted.join(found, on=["id", "source"], how="anti"),
+    ]
+    wanted = ["id", "source", "parent", "pages", "status", "type", "reason", "warnings", "truncated"]
+    columns = [name for name in wanted if name in rows.collect_schema()]
     chosen: list[dict[str, Any]] = []
-    for status in ("review", "accepted"):
-        some = rows.filter(pl.col("status") == status).select(columns).head(most - len(chosen))
-        chosen += some.collect().to_dicts()
+    for kind in kinds:
+        if room := most - len(chosen):
+            chosen += kind.sort("at").select(columns).head(room).collect().to_dicts()
     return chosen
+
+
+def drawable(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Keep the rows of results.parquet whose document has pages that can be drawn."""
+    file = pl.when(pl.col("pages").is_null()).then(pl.col("id")).otherwise(pl.col("parent"))
+    suffix = file.str.to_lowercase().str.extract(r"(\.[a-z]+)$")
+    return rows.filter(pl.col("row").is_null() & suffix.is_in(DRAWN))
 
 
 def _fields(root: Path, chosen: Sequence[dict[str, Any]], threshold: float) -> dict[tuple[str, str], list[Mark]]:
@@ -134,7 +152,19 @@ def _fares(leaf: dict[str, Any], threshold: float) -> tuple[str, str]:
 
 def _sheet(row: dict[str, Any], marks: Sequence[Mark]) -> Sheet:
     """Show the pages that hold marks; the first one where there are none."""
-    pages = sorted({mark.page for mark in marks if mark.box is not None and mark.page is not None}) or [1]
+    first = int(row["pages"].split("-")[0]) if row["pages"] else 1
+    pages = sorted({mark.page for mark in marks if mark.box is not None and mark.page is not None}) or [first]
     told = tuple(one for one in (row["reason"], *(row["warnings"] or ())) if one)
     shown = tuple(pages[:MOST_PAGES])
-    return Sheet(row["id"], row["source"], row["status"], told, tuple(marks), shown, len(pages) - len(shown))
+    return Sheet(
+        row["id"],
+        row["source"],
+        row["status"],
+        told,
+        tuple(marks),
+        shown,
+        len(pages) - len(shown),
+        type=row.get("type"),
+        truncated=bool(row["truncated"]),
+        file=row["parent"] if row["pages"] else None,
+    )

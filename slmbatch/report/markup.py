@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 from xml.etree.ElementTree import Element, tostring
 
@@ -36,6 +36,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, id_: str | None
     names = (element("th", name, scope="col", class_=kind) for name, kind in zip(head, right, strict=True))
     body = element("tbody", *(line(row) for row in rows))
     return element("div", element("table", element("thead", element("tr", *names)), body, id_=id_), class_="wide")
+
+
+def legend(names: Mapping[str, str]) -> Element:
+    """Make a legend: what each colour (a class of the style sheet) stands for."""
+    return element(
+        "ul", *(element("li", element("i", class_=kind), told) for kind, told in names.items()), class_="legend"
+    )
+
+
+def details(*content: Child) -> Element:
+    """Make a part that is opened by a click."""
+    return element("details", element("summary", "The figures"), *content)
 
 
 def document(title: str, style: str, *content: Child) -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from slmbatch import __version__
 from slmbatch.report.marked import Sheet
-from slmbatch.report.markup import Child, document, element, table
+from slmbatch.report.markup import details, document, element, legend, table
+from slmbatch.report.pace import pace
 from slmbatch.report.pages import held, marked_documents
 from slmbatch.report.promise import promised
-from slmbatch.report.svg import Bar, bars, histogram, steps
+from slmbatch.report.svg import Bar, bars, histogram
+from slmbatch.report.unshown import Unshown
 from slmbatch.store.folder import PAGE, write_durably
+from slmbatch.tasks.triage import OTHER
 
 PIECES = {"billed": "usd_billed", "doubt": "usd_in_doubt", "estimated": "usd_estimated"}
 NAMES = {"billed": "billed", "doubt": "in doubt", "estimated": "estimated"}
@@ -44,14 +46,16 @@ SURE = {
 }
 
 
-def write_page(root: Path, summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> Path:
+def write_page(
+    root: Path, summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None, without: Unshown | None = None
+) -> Path:
     """Write report.html and return its path."""
-    write_durably(root / PAGE, page(summary, sheets).encode())
+    write_durably(root / PAGE, page(summary, sheets, without).encode())
     return root / PAGE
 
 
-def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> str:
-    """Return the page for what report.json holds, and for these documents; None: it shows none."""
+def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None, without: Unshown | None = None) -> str:
+    """Return the page for what report.json holds, these documents and those without pages; None: it shows none."""
     title = f"{summary['task']}: {summary['rows']:,} rows"
     style = files("slmbatch.report").joinpath("page.css").read_text(encoding="utf-8")
     sure = [one for name in SURE if summary["plots"][name] for one in _sure(summary, name)]
@@ -63,11 +67,12 @@ def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None) -> s
         *(element("p", one) for one in promised(summary["certificate"])),
         _tiles(summary),
         *_settled(summary),
+        *_types(summary),
         *_cost(summary),
         *_bill(summary["bill"]),
         *sure,
-        *_pace(summary["plots"]["sessions"]),
-        *(marked_documents(sheets) if sheets is not None else ()),
+        *pace(summary["plots"]["sessions"]),
+        *(marked_documents(sheets, without) if sheets is not None else ()),
         element("footer", f"slmbatch {__version__}. {held(summary['task'], sheets)}"),
     )
 
@@ -120,8 +125,21 @@ def _settled(summary: Mapping[str, Any]) -> list[Element]:
     return [
         element("h2", "Where rows settled"),
         element("p", "Every row goes up the tiers until one is trusted with it.", class_="soft"),
-        element("figure", bars("Where rows settled", told, drawn), _details(figures)),
+        element("figure", bars("Where rows settled", told, drawn), details(figures)),
     ]
+
+
+def _types(summary: Mapping[str, Any]) -> list[Element]:
+    """The types of documents, where the run told any apart; rows whose type is in doubt are counted too."""
+    if "types" not in summary:
+        return []
+    rows, types = summary["rows"], summary["types"]
+    names = {OTHER: "other: none of the types"}
+    counted = [(names.get(name, name), count) for name, count in types.items()]
+    if unknown := rows - sum(types.values()):
+        counted.append(("not told: in doubt, or unreadable", unknown))
+    lines = [[name, f"{count:,}", f"{100 * count / rows:.1f} %"] for name, count in counted]
+    return [element("h2", "Types of documents"), table(["Type", "Rows", "Share"], lines, id_="types")]
 
 
 def _cost(summary: Mapping[str, Any]) -> list[Element]:
@@ -142,7 +160,7 @@ def _cost(summary: Mapping[str, Any]) -> list[Element]:
         for tier in tiers
     ]
     used = {kind for bar in drawn for kind, size in bar.pieces if size}
-    plot = [bars("Cost by tier", told, drawn), _legend({kind: NAMES[kind] for kind in NAMES if kind in used})]
+    plot = [bars("Cost by tier", told, drawn), legend({kind: NAMES[kind] for kind in NAMES if kind in used})]
     return [
         element("h2", "Cost by tier"),
         element("p", "US dollars." if used else "No tier cost anything.", class_="soft"),
@@ -152,7 +170,7 @@ def _cost(summary: Mapping[str, Any]) -> list[Element]:
             table(
                 ["Tier", *(f"{name.capitalize()} USD" for name in NAMES.values()), "USD", "Basis"], dollars, id_="cost"
             ),
-            _details(table(["Tier", "Model", *WORK.values(), "Busy s"], work, id_="work")),
+            details(table(["Tier", "Model", *WORK.values(), "Busy s"], work, id_="work")),
         ),
     ]
 
@@ -192,60 +210,13 @@ def _sure(summary: Mapping[str, Any], name: str) -> list[Element]:
         if accepted[at] or refused[at]
     ]
     plot = histogram(title, told, [("accepted", accepted), ("review", refused)], mark=summary["threshold"])
-    legend = _legend({"accepted": "accepted", "review": "not accepted"})
+    named = legend({"accepted": "accepted", "review": "not accepted"})
     figures = table([name.capitalize(), "Accepted", "Not accepted"], rows)
     return [
         element("h2", title),
         element("p", SURE[name], class_="soft"),
-        element("figure", plot, legend, _details(figures)),
+        element("figure", plot, named, details(figures)),
     ]
-
-
-def _pace(sessions: Sequence[Mapping[str, Any]]) -> list[Element]:
-    begins = accumulate((session["wall_s"] for session in sessions), initial=0.0)
-    runs = [_steps(session, begin) for session, begin in zip(sessions, begins, strict=False)]
-    if not any(runs):
-        return []
-    rows = [
-        [
-            session["started_at"][:19].replace("T", " "),
-            f"{session['wall_s']:,.1f}",
-            f"{sum(session['rows']):,}",
-            f"{sum(session['rows']) / (session['wall_s'] or 1):,.1f}",
-        ]
-        for session in sessions
-    ]
-    told = "; ".join(f"session of {row[0]} UTC: {row[2]} rows in {row[1]} s" for row in rows)
-    unit, length_s = _unit(sum(session["wall_s"] for session in sessions))
-    scaled = [[(start / length_s, end / length_s, height) for start, end, height in run] for run in runs]
-    plot = steps("Throughput over time", told, scaled, unit=unit)
-    return [
-        element("h2", "Throughput over time"),
-        element("p", "Rows settled per second of work, sessions one after the other.", class_="soft"),
-        element("figure", plot, _details(table(["Began (UTC)", "Seconds", "Rows", "Rows/s"], rows))),
-    ]
-
-
-def _unit(seconds: float) -> tuple[str, float]:
-    """The unit of time that a span of so many seconds is read in, and its seconds."""
-    return ("h", 3600.0) if seconds > 3 * 3600 else ("min", 60.0) if seconds > 180 else ("s", 1.0)
-
-
-def _steps(session: Mapping[str, Any], begin: float) -> list[tuple[float, float, float]]:
-    """Each interval of a session as (from, to, rows per second); the last one may have ended early."""
-    length, wall_s = session["interval_s"], session["wall_s"]
-    spans = [(at * length, min((at + 1) * length, wall_s), rows) for at, rows in enumerate(session["rows"])]
-    return [(begin + start, begin + end, rows / length) for start, end, rows in spans if end > start]
-
-
-def _legend(names: Mapping[str, str]) -> Element:
-    return element(
-        "ul", *(element("li", element("i", class_=kind), told) for kind, told in names.items()), class_="legend"
-    )
-
-
-def _details(*content: Child) -> Element:
-    return element("details", element("summary", "The figures"), *content)
 
 
 def _exact(usd: str) -> str:

@@ -10,12 +10,16 @@ from xml.etree.ElementTree import Element
 
 from slmbatch.chat import Picture
 from slmbatch.report.marked import Mark, Sheet
-from slmbatch.report.markup import element
+from slmbatch.report.markup import Child, element
+from slmbatch.report.unshown import Unshown, listed
+from slmbatch.tasks.triage import OTHER
 
 COUNTS = "This file holds counts and sums only, no text of any document."
 MORE = "slmbatch report OUT --pages 20 adds pages of documents, with the fields marked."
 PAGES = "This file holds pages of documents and what was found on them: pass it on with the same care."
 STATUSES = {"review": "for review", "accepted": "accepted"}
+TRUNCATED = "Truncated: part of its text was never read or asked about."
+NO_TYPE = "It's of none of the types (other): no fields were looked for."
 MOST_FIELDS = 80  # of one document: a list may have hundreds
 AROUND = 0.003  # of the page's longer side, between a word and its mark
 BADGE = 0.0085  # the radius of a mark's number, of the page's longer side
@@ -28,13 +32,15 @@ def held(task: str, sheets: Sequence[Sheet] | None) -> str:
     return f"{COUNTS} {MORE}" if task == "extract" else COUNTS
 
 
-def marked_documents(sheets: Sequence[Sheet]) -> list[Element]:
-    """Return the documents one below the other, each mark under a number of its own."""
+def marked_documents(sheets: Sequence[Sheet], without: Unshown | None = None) -> list[Element]:
+    """Return the documents one below the other, each mark under a number of its own; then those without pages."""
+    review = sum(sheet.status == "review" for sheet in sheets)
     told = "Rows for review first. A field's number leads to its place on the page, the mark's number back."
     return [
         element("h2", "Documents"),
         element("p", told if sheets else "No document has pages that could be drawn.", class_="soft"),
         *(_sheet(number, sheet) for number, sheet in enumerate(sheets, 1)),
+        *(listed(without, review) if without is not None else ()),
     ]
 
 
@@ -50,14 +56,16 @@ def _sheet(number: int, sheet: Sheet) -> Element:
     ]
     if sheet.more:
         pictures.append(element("p", f"{sheet.more} more pages with marks aren't shown.", class_="soft"))
+    of_type = element("span", sheet.type, class_="type") if sheet.type else None
     return element(
         "section",
-        element("h3", sheet.id, element("span", STATUSES[sheet.status], class_=f"badge {sheet.status}")),
+        element("h3", sheet.id, element("span", STATUSES[sheet.status], class_=f"badge {sheet.status}"), of_type),
         *(element("p", told) for told in sheet.told),
+        element("p", TRUNCATED) if sheet.truncated else None,
         element(
             "div",
             element("div", *pictures),
-            element("div", _fields(number, marks), *_left_out(sheet)),
+            element("div", *_fields(number, marks), *_left_out(sheet)),
             class_="sheet",
         ),
         class_="document",
@@ -72,12 +80,12 @@ def _numbered(marks: Sequence[Mark]) -> Iterator[tuple[int | None, Mark]]:
         yield at if mark.box is not None else None, mark
 
 
-def _fields(number: int, marks: Sequence[tuple[int | None, Mark]]) -> Element:
+def _fields(number: int, marks: Sequence[tuple[int | None, Mark]]) -> Iterator[Element]:
     rows = [
         element(
             "tr",
             element("td", element("a", str(at), href=f"#mark-{number}-{at}") if at else "–"),
-            element("th", mark.path, scope="row"),
+            element("th", *_breakable(mark.path), scope="row"),
             element("td", mark.value, element("small", element("i", class_=mark.kind), mark.told)),
             id_=f"field-{number}-{at}" if at else None,
         )
@@ -85,10 +93,24 @@ def _fields(number: int, marks: Sequence[tuple[int | None, Mark]]) -> Element:
         if mark.value is not None or mark.kind == "failed"
     ]
     head = (element("th", name, scope="col") for name in ("", "Field", "Value"))
-    return element("table", element("thead", element("tr", *head)), element("tbody", *rows))
+    if rows:
+        yield element("table", element("thead", element("tr", *head)), element("tbody", *rows))
+
+
+def _breakable(path: str) -> Iterator[Child]:
+    """A field's path that may go on in the next line after a dot, and nowhere else while there's room."""
+    *groups, last = path.split(".")
+    for group in groups:
+        yield f"{group}."
+        yield element("wbr")
+    yield last
 
 
 def _left_out(sheet: Sheet) -> Iterator[Element]:
+    if sheet.type == OTHER:
+        yield element("p", NO_TYPE, class_="soft")
+    elif not sheet.marks:
+        yield element("p", "It has no fields.", class_="soft")
     empty = [mark.path for mark in sheet.marks if mark.value is None and mark.kind != "failed"]
     if empty:
         yield element("p", f"No value: {', '.join(empty)}.", class_="soft")

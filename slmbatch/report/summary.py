@@ -20,6 +20,7 @@ from slmbatch.store.sessions import SessionPace
 
 Summary: TypeAlias = dict[str, Any]
 FORMAT = 2
+MOST_REASONS = 10
 SERVER = r"(with status \d+): .*"  # what a server says may repeat what it was asked
 QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line|cost|leaves) \d+(?:\.\d+)?"
 
@@ -41,7 +42,7 @@ def summarise(
         "tiers": [_tier(cost) for cost in costs],
         "bill": itemised(costs, sum(statuses.values())),
         "over_budget": _over_budget(rows, costs),
-        "reasons": _reasons(rows),
+        **_reasons(rows),
         "plots": plots(rows, paces),
     }
     for column in ("label", "type"):
@@ -91,8 +92,11 @@ def _counts(rows: pl.LazyFrame, column: str) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
-def _reasons(rows: pl.LazyFrame) -> dict[str, int]:
-    """Why rows weren't accepted, without what differs from row to row, and without words of the documents."""
+def _reasons(rows: pl.LazyFrame) -> Summary:
+    """Why rows weren't accepted, without what differs from row to row, and without words of the documents.
+
+    The most frequent reasons (MOST_REASONS), the first row's id for each, and how many others there are.
+    """
     plain = pl.col("reason").str.replace_all(QUOTED, "…").str.replace_all(SERVER, "$1")
     kind = (
         plain.str.split("; then ")
@@ -102,9 +106,16 @@ def _reasons(rows: pl.LazyFrame) -> dict[str, int]:
         .str.replace_all(NUMBER, "$1 …")
         .str.slice(0, 160)
     )
-    refused = rows.filter(pl.col("status") != "accepted").select(kind.alias("reason"))
-    counted = refused.group_by("reason").len().sort("len", "reason", descending=[True, False]).head(10).collect()
-    return {str(reason): count for reason, count in counted.iter_rows()}
+    refused = rows.filter(pl.col("status") != "accepted").select(kind.alias("reason"), "id")
+    kinds = refused.group_by("reason").agg(pl.len(), pl.col("id").first())
+    counted = kinds.sort("len", "reason", descending=[True, False]).collect()
+    others = counted["len"][MOST_REASONS:]
+    named = [(str(reason), count, example) for reason, count, example in counted.head(MOST_REASONS).iter_rows()]
+    return {
+        "reasons": {reason: count for reason, count, _ in named},
+        "reason_examples": {reason: example for reason, _, example in named},
+        "other_reasons": {"reasons": len(others), "rows": int(others.sum())},
+    }
 
 
 def _tier(cost: TierCost) -> Summary:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from slmbatch.engines.settings import EMBEDDED, TRIAGE
+from slmbatch.heads.fields.sheet import MAX_CHARS as SEARCHED_CHARS
+from slmbatch.readers.sources import MAX_CHARS, MAX_PAGES
 from slmbatch.report.promise import promised
 from slmbatch.report.summary import Summary
 
@@ -21,7 +24,7 @@ def as_text(summary: Summary) -> str:
     if summary["resumed_rows"]:
         lines.append(f"  {summary['resumed_rows']} rows had been settled by earlier sessions; the time is that of all")
     if summary["truncated"]:
-        lines.append(f"  {summary['truncated']} rows were truncated to the model's context")
+        lines += _truncated(summary)
     if summary["skipped_files"]:
         lines.append(f"  {summary['skipped_files']} files of unknown type were skipped")
     lines.append("tiers:")
@@ -33,14 +36,42 @@ def as_text(summary: Summary) -> str:
     for name in ("labels", "types"):
         lines += _counted(name, summary.get(name) or {})
     if summary["reasons"]:
-        lines.append("not accepted, because:")
-        lines += [f"  {count:>8}  {reason}" for reason, count in summary["reasons"].items()]
+        lines += _reasons(summary)
     if summary["uncalibrated_rows"]:
         lines.append(
             f"Scores of {summary['uncalibrated_rows']} rows are uncalibrated: a score of 0.9 doesn't mean right nine "
             "times out of ten."
         )
     return "\n".join(lines)
+
+
+def _truncated(summary: Summary) -> list[str]:
+    """Say what was left out of documents, by the limits that the run's tiers have."""
+    engines = {tier["engine"] for tier in summary["tiers"]}
+    limits = [f"documents are read up to {MAX_CHARS:,} characters or {MAX_PAGES:,} pages"]
+    if engines & {"rules", TRIAGE}:
+        limits.append(f"rules search the first {SEARCHED_CHARS:,} characters")
+    if "head" in engines:
+        limits.append("heads look at the beginning of a text")
+    if engines - {"rules", "head", TRIAGE, EMBEDDED}:
+        limits.append("models are shown what fits their context")
+    return [
+        f"  {summary['truncated']} rows weren't read or asked about whole: `truncated` in results.parquet says which",
+        *(f"    {limit}" for limit in limits),
+    ]
+
+
+def _reasons(summary: Summary) -> list[str]:
+    examples, others = summary.get("reason_examples", {}), summary.get("other_reasons", {})
+    lines = ["not accepted, because:"]
+    for reason, count in summary["reasons"].items():
+        lines.append(f"  {count:>8}  {reason}")
+        if reason in examples:
+            lines.append(f"  {'':8}  {'for example' if count > 1 else 'this is'} {examples[reason]}")
+    if others.get("reasons"):
+        rest, rows = others["reasons"], others["rows"]
+        lines.append(f"  and {rest} other reason{'s' * (rest > 1)} for {rows} row{'s' * (rows > 1)}")
+    return [*lines, "  every row's reason in full, with its remedy: column `reason` of results.parquet"]
 
 
 def _tier(tier: Summary) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,17 @@ def test_a_long_list_and_many_pages_are_cut_and_said() -> None:
     assert "5 more fields are in fields.parquet" in told
     assert "4 more pages with marks aren't shown" in told
     assert "it can't be drawn" in told
+
+
+def test_a_truncated_document_says_so_and_a_long_name_breaks_after_its_dots() -> None:
+    mark = Mark("invoice.line_items[0].description", "x", "accepted", "", None, None)
+    sheet = Sheet("a.pdf", "a.pdf", "review", (), (mark,), (), truncated=True)
+    (found,) = (one for one in marked_documents([sheet]) if one.tag == "section")
+    assert "part of its text was never read" in "".join(found.itertext())
+    name = next(one for one in found.iter("th") if "".join(one.itertext()) == mark.path)
+    assert [name.text, *(one.tail for one in name)] == ["invoice.", "line_items[0].", "description"]
+    whole = "".join("".join(one.itertext()) for one in marked_documents([replace(sheet, truncated=False)]))
+    assert "never read" not in whole
 
 
 def test_pictures_are_drawn_while_there_is_room(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
