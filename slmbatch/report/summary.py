@@ -22,7 +22,8 @@ Summary: TypeAlias = dict[str, Any]
 FORMAT = 2
 MOST_REASONS = 10
 SERVER = r"(with status \d+): .*"  # what a server says may repeat what it was asked
-QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line|cost|leaves) \d+(?:\.\d+)?"
+QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line|cost|leaves|of) \d[\d,]*(?:\.\d+)?"
+SCORE = r"\(\d\.\d+\)"
 
 
 def summarise(
@@ -104,6 +105,7 @@ def _reasons(rows: pl.LazyFrame) -> Summary:
         .str.split("; ")
         .list.first()
         .str.replace_all(NUMBER, "$1 …")
+        .str.replace_all(SCORE, "(…)")
         .str.slice(0, 160)
     )
     refused = rows.filter(pl.col("status") != "accepted").select(kind.alias("reason"), "id")

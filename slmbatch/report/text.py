@@ -50,7 +50,7 @@ def _truncated(summary: Summary) -> list[str]:
     engines = {tier["engine"] for tier in summary["tiers"]}
     limits = [f"documents are read up to {MAX_CHARS:,} characters or {MAX_PAGES:,} pages"]
     if engines & {"rules", TRIAGE}:
-        limits.append(f"rules search the first {SEARCHED_CHARS:,} characters")
+        limits.append(f"rules search {SEARCHED_CHARS:,} characters: the beginning and the end")
     if "head" in engines:
         limits.append("heads look at the beginning of a text")
     if engines - {"rules", "head", TRIAGE, EMBEDDED}:

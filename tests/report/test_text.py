@@ -26,7 +26,7 @@ def test_rules_say_which_limit_cut_a_text_and_name_no_model(tmp_path: Path) -> N
     out, told = extract(tmp_path, a_txt=long, b_txt=b"Invoice number B-2")
     assert [row["truncated"] for row in results(out)] == [True, False]
     assert "1 rows weren't read or asked about whole: `truncated` in results.parquet says which" in told
-    assert "rules search the first 40,000 characters" in told
+    assert "rules search 40,000 characters: the beginning and the end" in told
     assert "2,000,000 characters or 10,000 pages" in told
     assert "context" not in told
 
@@ -37,6 +37,13 @@ def test_each_reason_names_a_row_and_where_the_others_stand(tmp_path: Path) -> N
     assert "for example a.txt" in lines[1]
     assert "this is c.txt" in lines[3]
     assert "column `reason` of results.parquet" in told
+
+
+def test_reasons_that_differ_in_numbers_only_are_one() -> None:
+    reasons = [f"of unsure type, invoice (0.{at}) or letter (0.3{at})" for at in (31, 45)]
+    reasons += [f"of unsure type: only the first of {at:,} characters were searched" for at in (59_000, 161_000)]
+    rows = pl.LazyFrame({"id": list("abcd"), "status": ["review"] * 4, "reason": reasons})
+    assert sorted(counting._reasons(rows)["reasons"].values()) == [2, 2]
 
 
 def test_reasons_beyond_the_first_ten_are_counted() -> None:
