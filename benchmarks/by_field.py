@@ -117,7 +117,7 @@ def run(one: Labelled, inputs: Path, out: Path, tier: str, *, whole: bool) -> tu
     counts["input tokens"] = sum(attempt["input_tokens"] for attempt in attempts)
     counts["output tokens"] = sum(attempt["output_tokens"] for attempt in attempts)
     right = [
-        _right(one, path, value, (rows[document.id]["values"] or {}).get(path))
+        is_right(one, path, value, (rows[document.id]["values"] or {}).get(path))
         for document, gold in zip(one.documents, one.gold, strict=True)
         if document.id in rows
         for path, value in gold.items()
@@ -127,7 +127,8 @@ def run(one: Labelled, inputs: Path, out: Path, tier: str, *, whole: bool) -> tu
     return counts, sum(right), len(right)
 
 
-def _right(one: Labelled, path: str, value: object, found: Any) -> bool:
+def is_right(one: Labelled, path: str, value: object, found: Any) -> bool:
+    """Say whether a value found is the expected one, as in fields.py."""
     hint = dict(one.schema.fields())[path].hint
     assert hint is not None
     if hint.kind in LIKENESS or one.name == "sroie":

@@ -30,6 +30,7 @@ from slmbatch.heads.fields.learned import load_fields
 from slmbatch.heads.fields.reading import targets
 from slmbatch.heads.fields.scorer import Scorer
 from slmbatch.heads.fields.shipped import kind_scorers, rules_head
+from slmbatch.heads.folder import Stored
 from slmbatch.tasks.schema_files import load_schema
 from slmbatch.types import Answer, Leaf
 
@@ -100,18 +101,22 @@ def measured(one: Labelled, head_of: Callable[[int], FieldHead], *, show: bool) 
 
 
 def trained(fitting: Fitting, position: int, fold: int) -> FieldHead:
+    """Return a head trained on the other folds."""
+    return load_fields(fitted(fitting, position, fold), fitting.sets[position].schema)
+
+
+def fitted(fitting: Fitting, position: int, fold: int) -> Stored:
     """Train on the other folds, beginning from weights that haven't seen this one either."""
     one = fitting.sets[position]
     folds = split(one.vendors, FOLDS)
     others = [index for index, other in enumerate(folds) if other != fold]
-    stored = fit_fields(
+    return fit_fields(
         [one.documents[index] for index in others],
         [one.gold[index] for index in others],
         one.schema,
         groups=[one.vendors[index] for index in others],
         shipped=unseen(fitting, position, fold),
     )
-    return load_fields(stored, one.schema)
 
 
 def unseen(fitting: Fitting, position: int, fold: int) -> dict[str, Scorer]:

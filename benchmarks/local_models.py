@@ -21,12 +21,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parent))
-from by_field import _right as is_right
+from by_field import is_right
 from field_data import Labelled, load_einvoice, load_sroie
-from fields import unseen
+from fields import fitted
 from fit_shipped_fields import FOLDS, Fitting
 
-from slmbatch.heads.fields.fit_fields import fit_fields, split
+from slmbatch.heads.fields.fit_fields import split
 from slmbatch.heads.folder import save_head
 from slmbatch.readers import ReadOptions
 from slmbatch.run.config import load_config
@@ -47,15 +47,7 @@ def chosen(one: Labelled, count: int) -> list[int]:
 
 def train(fitting: Fitting, position: int, folder: Path) -> None:
     """Save a head trained on the other folds."""
-    one = fitting.sets[position]
-    others = [at for at, fold in enumerate(split(one.vendors, FOLDS)) if fold != FOLD]
-    stored = fit_fields(
-        [one.documents[at] for at in others],
-        [one.gold[at] for at in others],
-        one.schema,
-        groups=[one.vendors[at] for at in others],
-        shipped=unseen(fitting, position, FOLD),
-    )
+    stored = fitted(fitting, position, FOLD)
     save_head(folder, stored.kind, settings=stored.settings, card=dict(stored.card), arrays=stored.arrays)
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, TypeAlias
 
+from slmbatch.chat import Capabilities
 from slmbatch.engines.settings import EngineSettings, EngineSpec
 
 Structure: TypeAlias = Literal["schema", "object", "tool"]
@@ -64,6 +65,18 @@ def model_of(spec: EngineSpec, settings: EngineSettings) -> Model:
         known |= _longest(table.get("unreasoned", {}), spec.model)
     said = {one.name: getattr(settings, one.name, None) for one in fields(Model)}
     return Model(**known | {key: value for key, value in said.items() if value is not None})
+
+
+def abilities(model: Model) -> Capabilities:
+    """Return what a model behind a URL can do."""
+    return Capabilities(
+        choice=False,
+        top_logprobs=model.top_logprobs,
+        raw_logprobs=False,
+        context_tokens=model.context_tokens,
+        reasoning_tokens=model.reasoning_tokens,
+        sees=bool(model.sees),
+    )
 
 
 def _longest(table: dict[str, dict[str, Any]], model: str) -> dict[str, Any]:

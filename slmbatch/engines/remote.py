@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from slmbatch.chat import Capabilities, Completion, Request
-from slmbatch.engines.capabilities import Model, model_of, provider_of
+from slmbatch.chat import Completion, Request
+from slmbatch.engines.capabilities import Model, abilities, model_of, provider_of
 from slmbatch.engines.client import ChatClient, RetryPolicy
 from slmbatch.engines.dialects import COMPATIBLE, VLLM, Dialect, MessagesDialect
 from slmbatch.engines.limits import Limiter
@@ -46,14 +46,7 @@ class RemoteEngine:
         self.concurrency = settings.batch_rows if settings.batch else connections
         model = model_of(spec, settings)
         self._reasoning_tokens = model.reasoning_tokens
-        self.capabilities = Capabilities(
-            choice=False,
-            top_logprobs=model.top_logprobs,
-            raw_logprobs=False,
-            context_tokens=model.context_tokens,
-            reasoning_tokens=model.reasoning_tokens,
-            sees=bool(model.sees),
-        )
+        self.capabilities = abilities(model)
         dialect = _dialect(spec, model)
         wire = HttpWire(
             spec.url or f"{provider_of(spec).url}{API}",

@@ -25,7 +25,7 @@ def judge_labels(root: Path, gold: Mapping[str, Any], usd_per_row: float, *, whe
 
     A text may have several labels, joined, in any order. Raises InputError when an expected label isn't a text.
     """
-    named = {key: _joined(key, label, where) for key, label in gold.items() if label is not None}
+    named = {key: joined(key, label, where) for key, label in gold.items() if label is not None}
     table = pl.scan_parquet(root / "results.parquet").select(COLUMNS).collect()
     paired = pair(table, named)
     rows = paired.rows.with_columns(_sorted("label").alias("label"), _sorted("expected").alias("expected"))
@@ -55,7 +55,7 @@ def _judged(paired: Paired, rows: pl.DataFrame, columns: Columns, one: Any) -> J
     )
 
 
-def _joined(key: str, label: Any, where: Path) -> str:
+def joined(key: str, label: Any, where: Path) -> str:
     """One label, or several as a list."""
     if isinstance(label, list) and all(isinstance(one, str) for one in label):
         return JOINT.join(label)

@@ -14,7 +14,7 @@ import polars as pl
 from slmbatch.certificates.earning import Replaced
 from slmbatch.errors import UsageError
 from slmbatch.evaluate.audit import share_of_all
-from slmbatch.evaluate.classify import judge_labels
+from slmbatch.evaluate.classify import joined, judge_labels
 from slmbatch.evaluate.fields import field_names, judge_fields
 from slmbatch.evaluate.judged import MACRO, Judged, Measure, macro
 from slmbatch.evaluate.resample import difference, holm, mcnemar, swapped
@@ -27,7 +27,7 @@ from slmbatch.report.summary import Summary, read_summary
 from slmbatch.run.replacing import replacements
 from slmbatch.store.folder import EVALUATION, RunFolder, write_durably
 from slmbatch.store.parts import part_paths
-from slmbatch.tasks.labels import JOINT, in_order
+from slmbatch.tasks.labels import in_order
 
 COMPARED = ("accuracy", "macro_f1", "field_accuracy", "field_f1", "item_f1", "document_accuracy", "accepted_accuracy")
 BY_DOCUMENT = ("accuracy", "document_accuracy")  # one right or wrong for each: McNemar's test is exact for them
@@ -81,7 +81,7 @@ def evaluate(out: Path, gold: Path, baseline: Path | None = None) -> Evaluation:
         raise nothing_judged(out, gold, expected, judged.missing, judged.not_asked)
     against = None if baseline is None else compare(out, baseline, expected, where=gold)
     basis = summary["bill"]["total"]["basis"]
-    replaced = _replaced(out, expected) if summary["task"] == "classify" else []
+    replaced = _replaced(out, expected, where=gold) if summary["task"] == "classify" else []
     measures = [*types, *judged.measures(), *_of_all(out, judged)] if judged.ids else types
     return Evaluation(summary["task"], judged, measures, basis, against, replaced)
 
@@ -106,10 +106,10 @@ def _of_all(out: Path, judged: Judged) -> list[Measure]:
     return [] if found is None else [Measure(f"{of_judged[0]}_of_all", None, *found, len(judged.ids))]
 
 
-def _replaced(out: Path, expected: Mapping[str, Any]) -> list[Replaced]:
+def _replaced(out: Path, expected: Mapping[str, Any], *, where: Path) -> list[Replaced]:
     folder = RunFolder(out)
     rows = pl.read_parquet(folder.rows, columns=["id", "key"]).unique("id", keep="first")
-    labels = {key: JOINT.join(told) if isinstance(told, list) else told for key, told in expected.items() if told}
+    labels = {key: joined(key, told, where) for key, told in expected.items() if told}
     right = {key: in_order(labels[name]) for name, key in rows.iter_rows() if name in labels}
     return replacements(part_paths(folder.parts), right)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slmbatch.chat import NO_USAGE, Capabilities, Completion, Request
-from slmbatch.engines.capabilities import model_of
+from slmbatch.engines.capabilities import abilities, model_of
 from slmbatch.run.answers import Task
 from slmbatch.run.asking import Asker
 from slmbatch.run.clock import BusyClock
@@ -33,16 +33,7 @@ class Rehearsal:
     def __init__(self, tier: TierPlan, task: Task) -> None:
         self.least, self.most = Volume(), Volume()
         self._name = tier.name
-        model = model_of(tier.spec, tier.settings)
-        told = Capabilities(
-            choice=False,
-            top_logprobs=0,
-            raw_logprobs=False,
-            context_tokens=model.context_tokens,
-            reasoning_tokens=model.reasoning_tokens,
-            sees=tier.sees,
-        )
-        self._asker = Asker(_Nobody(told), task, BusyClock())
+        self._asker = Asker(_Nobody(abilities(model_of(tier.spec, tier.settings))), task, BusyClock())
 
     async def start(self) -> None:
         """Find out how much room there is for a text. Raises ConfigError where there's none."""

@@ -18,7 +18,7 @@ from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.frozen import FROZEN_FILE, frozen_rows, kinds_of, rows_digest, write_frozen
 from slmbatch.run.loop import Documents
 from slmbatch.store.folder import RunFolder, Stage
-from slmbatch.store.parts import whole_keys
+from slmbatch.store.parts import KeyIndex, whole_keys
 from slmbatch.tasks.schema import Schema
 from slmbatch.types import printable
 
@@ -47,6 +47,10 @@ class Batch:
     def keys_at(self, places: Places) -> list[bytes]:
         """Return the keys of rows of the pool, by their places there."""
         return whole_keys(self.keys[self.pool[places]])
+
+    def everything(self) -> KeyIndex:
+        """Return all contents, each once."""
+        return KeyIndex.of(whole_keys(np.unique(self.keys)))
 
 
 def open_batch(folder: RunFolder, answered: Stage, schema: Schema | None) -> Batch:

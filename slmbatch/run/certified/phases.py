@@ -43,7 +43,7 @@ from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.promise import Promise
 from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, Stage, write_durably
 from slmbatch.store.manifest import open_manifest
-from slmbatch.store.parts import KeyIndex, PartStore, part_paths, settled_keys, whole_keys
+from slmbatch.store.parts import KeyIndex, PartStore, part_paths, settled_keys
 from slmbatch.store.rows import keys_in, sources_of
 from slmbatch.store.tables import build_tables
 
@@ -195,8 +195,7 @@ class CertifiedRun:
 
         A certificate could only take its answers back, however many labels have come since.
         """
-        everything = KeyIndex.of(whole_keys(np.unique(batch.keys)))
-        return None if everything.missing(_settled(self._topped)) else self._refused_earlier()
+        return None if batch.everything().missing(_settled(self._topped)) else self._refused_earlier()
 
     def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
         """Say why there's no certificate, and send every row up."""
@@ -208,8 +207,7 @@ class CertifiedRun:
     def _settle(self, batch: Batch, kept: Places, outcome: Outcome) -> Outcome:
         """Ask the top tier about every row but the kept ones, and write the results."""
         staying = keys_of(batch, kept)
-        everything = KeyIndex.of(whole_keys(np.unique(batch.keys)))
-        unpaid = self._ask(KeyIndex.of(everything.missing(staying)), "the rest")
+        unpaid = self._ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
