@@ -11,12 +11,15 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
+from ctypes import Array, c_double
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -37,7 +40,17 @@ MEMORY_BYTES = 2 * 2**30
 """What one job may take beside what its process has: the largest image takes 1.9 of it, OCR's models 0.4."""
 
 _begin_anew: ContextVar[Callable[[], None]] = ContextVar("begin_anew", default=lambda: None)
+_deadlines: ContextVar[Array[c_double]] = ContextVar("deadlines")
 GRACE_S = 2.0  # a worker killed while it sends its result would block the executor, so none is killed at once
+
+
+@dataclass(slots=True)
+class _Task(Generic[Job, Done]):
+    """A job in the window. No other one there has its `slot`; `future` is None where it's done in this process."""
+
+    job: Job
+    slot: int
+    future: Future[Done] | None = None
 
 
 class Pool(Generic[Job, Done]):
@@ -67,17 +80,20 @@ class Pool(Generic[Job, Done]):
         self, jobs: Iterable[Job], *, here: Callable[[Job], bool], ahead: int | None = None
     ) -> Generator[Done, None, None]:
         """Do the jobs and yield what they give, in their order; those that are cheap are done `here`, when due."""
-        size = min(ahead or AHEAD_PER_WORKER * self._workers, AHEAD_PER_WORKER * self._workers)
-        waiting = iter(jobs)
-        window: deque[tuple[Job, Future[Done] | None]] = deque()
+        slots = AHEAD_PER_WORKER * self._workers
+        size = min(ahead or slots, slots)
+        waiting = enumerate(jobs)
+        window: deque[_Task[Job, Done]] = deque()
         while True:
-            for job in islice(waiting, size - len(window)):
-                window.append((job, None if here(job) else self._submit(job)))
+            for number, job in islice(waiting, size - len(window)):
+                task = _Task[Job, Done](job, number % slots)
+                task.future = None if here(job) else self._submit(task)
+                window.append(task)
             if not window:
                 return
-            job, future = window[0]
+            task = window[0]
             try:
-                done = self._work(job) if future is None else future.result()
+                done = self._work(task.job) if task.future is None else task.future.result()
             except BrokenProcessPool:
                 self._settle(window)
                 continue
@@ -90,29 +106,38 @@ class Pool(Generic[Job, Done]):
             self._processes.stop()
             self._processes = None
 
-    def _submit(self, job: Job) -> Future[Done]:
+    def _submit(self, task: _Task[Job, Done]) -> Future[Done]:
         if self._processes is None:
             self._processes = _Processes(self._workers)
         try:
-            return self._processes.executor.submit(_watched, self._work, job, self._seconds, self._memory)
+            return self._processes.executor.submit(
+                _watched, self._work, task.job, task.slot, self._seconds, self._memory
+            )
         except BrokenProcessPool as error:
             broken: Future[Done] = Future()
             broken.set_exception(error)
             return broken
 
-    def _settle(self, window: deque[tuple[Job, Future[Done] | None]]) -> None:
-        """Do every job that went down with the pool again, one at a time: then only the culprit goes down twice."""
-        self.close()
-        for place, (job, future) in enumerate(window):
-            if future is not None and isinstance(future.exception(), BrokenProcessPool):
-                window[place] = job, self._alone(job)
+    def _settle(self, window: Iterable[_Task[Job, Done]]) -> None:
+        """Do every job that went down with the pool again, one at a time: then only the culprit goes down twice.
 
-    def _alone(self, job: Job) -> Future[Done]:
-        future = self._submit(job)
+        One whose time was up is the culprit, and would only take as long again.
+        """
+        down = [task for task in window if task.future and isinstance(task.future.exception(), BrokenProcessPool)]
+        over = [self._processes is not None and self._processes.is_over(task.slot) for task in down]
+        self.close()
+        for task, is_over in zip(down, over, strict=True):
+            task.future = self._lose(task.job) if is_over else self._alone(task)
+
+    def _alone(self, task: _Task[Job, Done]) -> Future[Done]:
+        future = self._submit(task)
         if not isinstance(future.exception(), BrokenProcessPool):
             return future
         self.close()
         self._check_alive()
+        return self._lose(task.job)
+
+    def _lose(self, job: Job) -> Future[Done]:
         settled: Future[Done] = Future()
         settled.set_result(self._lost(job))
         return settled
@@ -136,7 +161,13 @@ class _Processes:
     def __init__(self, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._far_end, self._line = context.Pipe(duplex=False)
-        self.executor = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(self._far_end,))
+        self._deadlines = context.RawArray(c_double, AHEAD_PER_WORKER * workers)  # a lock might die with a worker
+        to_begin = self._far_end, self._deadlines
+        self.executor = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=to_begin)
+
+    def is_over(self, slot: int) -> bool:
+        """Say whether a job that was begun and not finished has had its time; all processes have one such clock."""
+        return 0 < self._deadlines[slot] <= time.monotonic()
 
     def stop(self) -> None:
         """Drop what waits and let the workers finish, or cut the line when they take too long."""
@@ -151,13 +182,14 @@ class _Processes:
         self._far_end.close()
 
 
-def _begin(line: Connection) -> None:
+def _begin(line: Connection, deadlines: Array[c_double]) -> None:
     """Prepare a worker: Ctrl-C is the parent's to handle, and no worker outlives it, even when it is killed.
 
     Libraries of linear algebra start a thread for each core when they are loaded, and take up to 140 MB for each: on
     large machines that alone would be more than MEMORY_BYTES. Jobs run in several processes anyway.
     """
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    _deadlines.set(deadlines)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
@@ -172,7 +204,7 @@ def still_at_work() -> None:
     _begin_anew.get()()
 
 
-def _watched(work: Callable[[Job], Done], job: Job, seconds: float, memory: int) -> Done:
+def _watched(work: Callable[[Job], Done], job: Job, slot: int, seconds: float, memory: int) -> Done:
     """Do a job in a worker that exits when it takes too much: nothing else stops a loop in a C library.
 
     Where memory is short, any library may be left half loaded: the next job gets a new process.
@@ -180,6 +212,7 @@ def _watched(work: Callable[[Job], Done], job: Job, seconds: float, memory: int)
     with open(os.devnull, "w") as nowhere:
 
         def begin() -> None:
+            _deadlines.get()[slot] = time.monotonic() + seconds
             faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
 
         begin()
@@ -192,6 +225,7 @@ def _watched(work: Callable[[Job], Done], job: Job, seconds: float, memory: int)
         finally:
             _begin_anew.reset(token)
             faulthandler.cancel_dump_traceback_later()
+            _deadlines.get()[slot] = 0
 
 
 @contextmanager

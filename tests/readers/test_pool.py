@@ -38,6 +38,18 @@ def work(job: int) -> str:
     return str(job)
 
 
+def tell_and_loop(diary: Path) -> str:
+    """Tell that the job was begun, and never end it."""
+    with diary.open("a") as stream:
+        stream.write("begun\n")
+    while True:
+        time.sleep(0.01)
+
+
+def lost_one(diary: Path) -> str:
+    return f"lost {diary.name}"
+
+
 def lost(job: int) -> str:
     return f"lost {job}"
 
@@ -57,6 +69,14 @@ def test_a_job_that_loops_is_lost_after_its_time() -> None:
     pool = Pool(work, lost, workers=2, seconds=0.5)
     assert list(pool.map([1, 8, 2], here=never)) == ["1", "lost 8", "2"]
     pool.close()
+
+
+def test_a_job_whose_time_is_up_is_not_begun_again(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    pool = Pool(tell_and_loop, lost_one, workers=1, seconds=0.5)
+    assert list(pool.map([diary], here=lambda _: False)) == ["lost diary"]
+    pool.close()
+    assert diary.read_text() == "begun\n"
 
 
 def test_a_job_that_gets_on_may_take_longer() -> None:
@@ -137,9 +157,10 @@ import time
 from slmbatch.readers.pool import Pool, still_at_work
 if __name__ == "__main__":
     pool = Pool(time.sleep, print, workers=1)
-    pool._submit(0).result()
+    slept = pool.map([0, 1000], here=lambda _: False)
+    next(slept)
     print(*pool._processes.executor._processes, flush=True)
-    pool._submit(1000).result()
+    next(slept)
 """
 
 
