@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from slmbatch.readers.ocr import INSTALL, Extent, has_ocr, read_picture
 from slmbatch.readers.pool import still_at_work
-from slmbatch.readers.sources import MAX_CHARS, MAX_PAGES, Reading
+from slmbatch.readers.sources import Reading, gather
 from slmbatch.types import Page
 
 if TYPE_CHECKING:
@@ -40,22 +40,15 @@ def read_image(content: Path | bytes) -> Reading:
         return Reading(problem=f"an image, whose text only OCR can read: {INSTALL}")
 
     data = content.read_bytes() if isinstance(content, Path) else content
-    pages: list[Page] = []
-    room = MAX_CHARS
-    cut = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the limit of pixels here is ours, and what is damaged is in the note
-        for number, picture in enumerate(pictures(data), 1):
-            still_at_work()
-            pages.append(Page(number, "", picture) if isinstance(picture, str) else _read(number, picture))
-            room -= len(pages[-1].text)
-            cut = room < 0 or number == MAX_PAGES
-            if cut:
-                break
-    if any(page.text for page in pages):
-        return Reading(tuple(pages), cut=cut)
-    which = "the image" if len(pages) == 1 else f"all {len(pages)} pages"
-    return Reading(tuple(pages), f"{which}: {pages[0].note}")
+        return gather(_pages(data), only="the image")
+
+
+def _pages(data: bytes) -> Iterator[Page]:
+    for number, picture in enumerate(pictures(data), 1):
+        still_at_work()
+        yield Page(number, "", picture) if isinstance(picture, str) else _read(number, picture)
 
 
 def pictures(data: bytes) -> Iterator[Image | str]:

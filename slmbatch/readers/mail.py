@@ -8,7 +8,7 @@ from slmbatch.readers.contents import READ_ALONE, read_content
 from slmbatch.readers.eml import read_eml
 from slmbatch.readers.message import Attachment, Mail
 from slmbatch.readers.msg import read_msg
-from slmbatch.readers.sources import MAILS, Content, Reading, Unreadable, clip, gather
+from slmbatch.readers.sources import MAILS, Content, Reading, Unreadable, clip, gather, numbered
 
 MAX_DEPTH = 5  # mails in mails; deeper ones are loops of bounces or made to do harm
 TOO_DEEP = "mails in mails are not read any deeper"
@@ -22,7 +22,7 @@ def open_mail(content: Content, kind: str) -> Mail:
 def read_mail(content: Content, kind: str = "mail") -> Reading:
     """Read a mail: one page of headers and body, then pages of attachments. Raises OSError."""
     try:
-        return gather(_texts(open_mail(content, kind), depth=1), "the mail has no text that can be read")
+        return gather(numbered(_texts(open_mail(content, kind), depth=1)), "the mail has no text that can be read")
     except Unreadable as error:
         return Reading(problem=str(error))
 
@@ -30,7 +30,7 @@ def read_mail(content: Content, kind: str = "mail") -> Reading:
 def read_alone(mail: Mail, passed_over: list[Attachment]) -> Reading:
     """Make a mail's own document, with a note for each of the attachments that no document is made of."""
     notes = [*([mail.note] if mail.note else []), *(_note(one) for one in passed_over)]
-    return gather(iter([(mail.text, None), *(("", note) for note in notes)]), "the mail is empty")
+    return gather(numbered([(mail.text, None), *(("", note) for note in notes)]), "the mail is empty")
 
 
 def read_attachment(attachment: Attachment) -> Reading:

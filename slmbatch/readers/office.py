@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from slmbatch.readers.sources import MAX_CHARS, Content, Reading, Unreadable, gather
+from slmbatch.readers.sources import MAX_CHARS, Content, Reading, Unreadable, gather, numbered
 from slmbatch.readers.word import row_text, word_text
 
 Texts: TypeAlias = Iterator[tuple[str, str | None]]
@@ -46,7 +46,7 @@ def read_office(content: Content, kind: str) -> Reading:
         warnings.simplefilter("ignore")  # openpyxl's, of what it would lose if it wrote the file again
         try:
             _check(stream, kind)
-            return gather(_READERS[kind](stream), f"there is no text in the {_NAMES[kind]} file")
+            return gather(numbered(_READERS[kind](stream)), f"there is no text in the {_NAMES[kind]} file")
         except Unreadable as error:
             return Reading(problem=str(error))
         except _damaged() as error:

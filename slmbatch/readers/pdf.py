@@ -22,7 +22,7 @@ from slmbatch.einvoice.tree import MAX_XML_BYTES
 from slmbatch.readers.layout import cleaned, laid_out
 from slmbatch.readers.ocr import INSTALL, SIDE, Extent, has_ocr, read_picture
 from slmbatch.readers.pool import still_at_work
-from slmbatch.readers.sources import MAX_CHARS, MAX_PAGES, Reading
+from slmbatch.readers.sources import Reading, gather
 from slmbatch.readers.xml import with_xml
 from slmbatch.types import Page
 
@@ -41,7 +41,7 @@ _NO_CHARACTER = re.compile("[\\x00-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\\ue000
 
 
 def read_pdf(content: Path | bytes) -> Reading:
-    """Read the text of every page until MAX_CHARS are reached. Raises OSError."""
+    """Read the text of its pages, see `gather`. Raises OSError."""
     import pypdfium2
     from pypdfium2 import raw
 
@@ -54,7 +54,7 @@ def read_pdf(content: Path | bytes) -> Reading:
     except UnicodeEncodeError:  # a file name PDFium has no way to open
         return _read_with_pypdf(content)
     with closing(document):
-        return with_xml(_gather(_pages(document)), _attached_xml(document))
+        return with_xml(gather(_pages(document)), _attached_xml(document))
 
 
 def _attached_xml(document: pypdfium2.PdfDocument) -> Iterator[tuple[str, bytes]]:
@@ -148,32 +148,6 @@ def _pages(document: pypdfium2.PdfDocument) -> Iterator[Page]:
             yield _damaged_page(index + 1, error)
 
 
-def _gather(pages: Iterator[Page]) -> Reading:
-    """Collect pages up to MAX_CHARS or MAX_PAGES, and tell a PDF of scans only."""
-    gathered: list[Page] = []
-    room = MAX_CHARS
-    cut = False
-    for page in pages:
-        if len(gathered) == MAX_PAGES:
-            cut = True
-            break
-        gathered.append(replace(page, text=page.text[:room]))
-        cut = len(page.text) > room or room == 0
-        room -= len(gathered[-1].text)
-        if cut:
-            break
-    if any(page.text for page in gathered):
-        return Reading(tuple(gathered), cut=cut)
-    if not gathered:
-        return Reading(problem="the PDF is damaged: it has no pages")
-    (why, *others) = dict.fromkeys(page.note for page in gathered)
-    which = "the only page" if len(gathered) == 1 else f"all {len(gathered)} pages"
-    return Reading(
-        tuple(gathered),
-        f"{which}: {why}" if not others else f"none of {len(gathered)} pages can be read, page 1: {why}",
-    )
-
-
 def _read_with_pypdf(content: Path | bytes) -> Reading:
     import pypdf
 
@@ -193,7 +167,7 @@ def _read_with_pypdf(content: Path | bytes) -> Reading:
             reader = pypdf.PdfReader(stream)
             if reader.is_encrypted and not reader.decrypt(""):
                 return Reading(problem=_PASSWORD)
-            return with_xml(_gather(pages(reader)), _xml_in(reader))
+            return with_xml(gather(pages(reader)), _xml_in(reader))
     except damaged as error:
         if b"%PDF-" not in start:
             return Reading(problem="not a PDF: the file doesn't start as one")

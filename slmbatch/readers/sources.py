@@ -6,8 +6,8 @@ Knows no library and opens nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -132,21 +132,35 @@ class Unreadable(Exception):
     """Why a content can't be read, as a sentence with its remedy: the problem of its row, never more than that."""
 
 
-def gather(texts: Iterator[tuple[str, str | None]], nothing: str) -> Reading:
-    """Make pages of texts, each with a note where it has none; `nothing` is the problem if all are without.
+def numbered(texts: Iterable[tuple[str, str | None]]) -> Iterator[Page]:
+    """Make pages of texts, each with a note where it has none."""
+    return (Page(number, text, note) for number, (text, note) in enumerate(texts, 1))
 
-    What is beyond MAX_CHARS or MAX_PAGES is left out.
+
+def gather(pages: Iterator[Page], nothing: str | None = None, *, only: str = "the only page") -> Reading:
+    """Collect pages, and leave out what is beyond MAX_CHARS or MAX_PAGES.
+
+    `nothing` is the problem if all are without text, by default what their notes say; there `only` names a single one.
     """
-    pages: list[Page] = []
+    kept: list[Page] = []
     room = MAX_CHARS
-    for text, note in islice(texts, MAX_PAGES):
-        pages.append(Page(len(pages) + 1, text[:room], note))
-        room -= len(text)
+    for page in islice(pages, MAX_PAGES):
+        kept.append(replace(page, text=page.text[:room]))
+        room -= len(page.text)
         if room < 0:
             break
-    if not any(page.text for page in pages):
-        return Reading(tuple(pages), nothing)
-    return Reading(tuple(pages), cut=room < 0 or len(pages) == MAX_PAGES)
+    if not any(page.text for page in kept):
+        return Reading(tuple(kept), nothing or _why_nothing(kept, only))
+    return Reading(tuple(kept), cut=room < 0 or next(pages, None) is not None)
+
+
+def _why_nothing(pages: Sequence[Page], only: str) -> str:
+    if not pages:
+        return "the file is damaged: it has no pages"
+    why, *others = dict.fromkeys(page.note for page in pages)
+    if others:
+        return f"none of {len(pages)} pages can be read, page 1: {why}"
+    return f"{only if len(pages) == 1 else f'all {len(pages)} pages'}: {why}"
 
 
 def clip(text: str) -> Reading:

@@ -107,7 +107,7 @@ def test_text_is_read_from_a_path_with_bytes_that_are_no_text(tmp_path: Path) ->
 def test_a_truncated_pdf_is_a_problem_or_read(keep: int) -> None:
     reading = read_pdf(text_pdf(["one"])[:keep])
     assert reading.problem is None or reading.problem.startswith(
-        ("the PDF is damaged", "the only page", "all", "none of")
+        ("the PDF is damaged", "the file is damaged", "the only page", "all", "none of")
     )
 
 
