@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from slmbatch.einvoice.tree import MAX_XML_BYTES
 from slmbatch.readers.layout import cleaned, laid_out
-from slmbatch.readers.ocr import INSTALL, SIDE, Extent, has_ocr, read_picture
+from slmbatch.readers.ocr import INSTALL, Extent, has_ocr, read_picture
+from slmbatch.readers.ocr_lines import SIDE
 from slmbatch.readers.pool import still_at_work
 from slmbatch.readers.sources import Reading, gather
 from slmbatch.readers.xml import with_xml

@@ -73,7 +73,7 @@ def read_file(source: Source, options: ReadOptions) -> list[Document]:
         return [_document(source, Reading(problem=f"the file can't be read: {error.strerror or error}"))]
     except MemoryError:
         raise  # the pool gives the next file a new process
-    except Exception as error:  # noqa: BLE001  the libraries' errors are no closed set, and a file costs only itself
+    except Exception as error:  # noqa: BLE001  (the rim: a bug, ours or a library's, costs its file only)
         return [_document(source, Reading(problem=f"{FAILED} ({type(error).__name__})"))]
 
 

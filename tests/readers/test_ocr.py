@@ -12,7 +12,8 @@ from slmbatch.checks.grounding import located
 from slmbatch.places import Box
 from slmbatch.readers import ReadOptions, find, read
 from slmbatch.readers.images import read_image
-from slmbatch.readers.ocr import SIDE, Extent, read_picture
+from slmbatch.readers.ocr import Extent, read_picture
+from slmbatch.readers.ocr_lines import SIDE
 from slmbatch.readers.turning import as_it_lies
 from slmbatch.types import Grounded, Page
 
@@ -135,6 +136,13 @@ def test_pictures_of_odd_shapes_end_no_run(shape: tuple[int, int]) -> None:
     page = read_picture(1, np.zeros((*shape, 3), np.uint8), Extent(shape[1], shape[0], "px"))
     assert page.text == ""
     assert page.note is not None
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (1, 100_000)])
+def test_what_the_engine_fails_on_is_the_note_of_its_page(shape: tuple[int, int]) -> None:
+    page = read_picture(1, np.zeros((*shape, 3), np.uint8), Extent(100, 100, "px"))
+    assert (page.text, page.layout) == ("", None)
+    assert "OCR failed on it" in (page.note or "")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])

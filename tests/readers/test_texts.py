@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from slmbatch.readers import ReadOptions, find, read
 from slmbatch.readers.html import html_text
+from slmbatch.readers.read import FAILED, read_file
+from slmbatch.readers.sources import Source
 from slmbatch.types import Document
 
 from .made import write
@@ -43,6 +45,13 @@ def test_a_byte_order_mark_that_is_wrong_is_a_problem(tmp_path: Path) -> None:
     write(tmp_path, a_txt=b"\xef\xbb\xbfab\xff")
     found = document(tmp_path, encoding="cp1252")
     assert found.problem == "not valid UTF-8 at byte 5, although its first bytes say so; convert the file"
+
+
+def test_what_nobody_foresaw_is_the_problem_of_its_file(tmp_path: Path) -> None:
+    write(tmp_path, a_txt=b"hello")
+    source = Source(tmp_path / "a.txt", "a.txt", "text")
+    [found] = read_file(source, ReadOptions(encoding="klingon"))  # which `read` would have refused
+    assert found.problem == f"{FAILED} (LookupError)"
 
 
 def test_utf16_without_a_mark_is_a_problem_and_a_stray_nul_is_not(tmp_path: Path) -> None:
