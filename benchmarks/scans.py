@@ -27,6 +27,7 @@ from PIL import ImageFilter
 from slmbatch.heads.fields.field_head import FieldHead
 from slmbatch.heads.fields.shipped import rules_head
 from slmbatch.readers.images import read_image
+from slmbatch.readers.sources import MAX_PAGES
 from slmbatch.types import Document, Page
 
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -48,7 +49,7 @@ def read_back(document: Document, pictures: list[bytes]) -> Document:
     """Read a document's pages from their pictures."""
     pages: list[Page] = []
     for picture in pictures:
-        pages += (replace(page, number=len(pages) + 1) for page in read_image(picture).pages)
+        pages += (replace(page, number=len(pages) + 1) for page in read_image(picture, pictures=MAX_PAGES).pages)
     return replace(document, pages=tuple(pages))
 
 

@@ -11,17 +11,22 @@ from slmbatch.readers.texts import read_text
 from slmbatch.readers.xml import read_xml
 
 READ_ALONE = frozenset({"pdf", "html", "text", "csv", "jsonl", "docx", "xlsx", "pptx", "image", "old", "xml"})
-_BYTES = {"pdf": read_pdf, "image": read_image, "xml": read_xml}  # which tell themselves what they are written in
+_PICTURED = {"pdf": read_pdf, "image": read_image}
 _OLD = (
     "a format of Office before 2007, or with macros, which isn't read; "
     "save it as docx, xlsx or pptx (for example with soffice --convert-to docx)"
 )
 
 
-def read_content(content: Content, kind: str, encoding: str) -> Reading:
-    """Read a file or the bytes of one; whatever is wrong with them is the reading's problem. Raises OSError."""
-    if kind in _BYTES:
-        return _BYTES[kind](content)
+def read_content(content: Content, kind: str, encoding: str, *, pictures: int = 0) -> Reading:
+    """Read a file or the bytes of one; whatever is wrong with them is the reading's problem. Raises OSError.
+
+    `pictures` is how many of the pages that OCR is unsure of may keep theirs.
+    """
+    if kind in _PICTURED:
+        return _PICTURED[kind](content, pictures=pictures)
+    if kind == "xml":
+        return read_xml(content)
     if kind in {"docx", "xlsx", "pptx"}:
         return read_office(content, kind)
     if kind == "html":

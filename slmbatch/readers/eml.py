@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import email
-import io
 from collections.abc import Iterator
 from email import policy
 from email.message import MIMEPart
-from pathlib import Path
 
 from slmbatch.readers.html import html_text
 from slmbatch.readers.message import HEADERS, TEXTS, Attachment, Mail, kind_of
-from slmbatch.readers.sources import Content, Unreadable
+from slmbatch.readers.sources import Content, Unreadable, stream_of
 from slmbatch.readers.texts import decode
 
 # The parser accepts nearly any bytes and fails later, when a broken header, charset or structure is asked for. With
@@ -29,7 +27,7 @@ _MALFORMED = (
 
 def read_eml(content: Content) -> Mail:
     """Read a mail and the mails attached to it. Raises OSError, and Unreadable for what has no structure at all."""
-    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as stream:
+    with stream_of(content) as stream:
         try:
             return _mail(email.message_from_binary_file(stream, policy=policy.default))
         except _MALFORMED as error:

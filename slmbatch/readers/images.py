@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from slmbatch.readers.ocr import INSTALL, Extent, has_ocr, read_picture
 from slmbatch.readers.pool import still_at_work
-from slmbatch.readers.sources import Reading, gather
+from slmbatch.readers.sources import Content, Reading, gather, stream_of
 from slmbatch.types import Page
 
 if TYPE_CHECKING:
@@ -34,29 +32,30 @@ _DAMAGED = (
 )
 
 
-def read_image(content: Path | bytes) -> Reading:
-    """Read an image; whatever is wrong with it is the reading's problem. Raises OSError for an unreadable file."""
+def read_image(content: Content, *, pictures: int = 0) -> Reading:
+    """Read an image; whatever is wrong with it is the reading's problem. Raises OSError for an unreadable file.
+
+    `pictures`: how many pages may keep theirs, see `gather`.
+    """
     if not has_ocr():
         return Reading(problem=f"an image, whose text only OCR can read: {INSTALL}")
-
-    data = content.read_bytes() if isinstance(content, Path) else content
-    with warnings.catch_warnings():
+    with stream_of(content) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the limit of pixels here is ours, and what is damaged is in the note
-        return gather(_pages(data), only="the image")
+        return gather(_pages(stream), only="the image", pictures=pictures)
 
 
-def _pages(data: bytes) -> Iterator[Page]:
-    for number, picture in enumerate(pictures(data), 1):
+def _pages(stream: BinaryIO) -> Iterator[Page]:
+    for number, picture in enumerate(frames(stream), 1):
         still_at_work()
         yield Page(number, "", picture) if isinstance(picture, str) else _read(number, picture)
 
 
-def pictures(data: bytes) -> Iterator[Image | str]:
+def frames(stream: BinaryIO) -> Iterator[Image | str]:
     """Yield one page after the other, or why there is none; where the file is damaged, no other one follows."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(stream, formats=FORMATS) as image:
             count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1  # elsewhere they are animations
             for index in range(count):
                 image.seek(index)

@@ -12,10 +12,9 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from slmbatch.readers.sources import MAX_CHARS, Content, Reading, Unreadable, gather, numbered
+from slmbatch.readers.sources import MAX_CHARS, Content, Reading, Unreadable, gather, numbered, stream_of
 from slmbatch.readers.word import row_text, word_text
 
 Texts: TypeAlias = Iterator[tuple[str, str | None]]
@@ -39,10 +38,7 @@ _NAMES = {"docx": "Word", "xlsx": "Excel", "pptx": "PowerPoint"}
 
 def read_office(content: Content, kind: str) -> Reading:
     """Read a docx, xlsx or pptx file. Raises OSError."""
-    with (
-        content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as stream,
-        warnings.catch_warnings(),
-    ):
+    with stream_of(content) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl's, of what it would lose if it wrote the file again
         try:
             _check(stream, kind)

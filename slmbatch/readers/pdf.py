@@ -6,13 +6,12 @@ PDFium isn't thread-safe and can crash, so this runs in worker processes (see po
 from __future__ import annotations
 
 import ctypes
-import io
 import logging
 import re
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -23,7 +22,7 @@ from slmbatch.readers.layout import cleaned, laid_out
 from slmbatch.readers.ocr import INSTALL, Extent, has_ocr, read_picture
 from slmbatch.readers.ocr_lines import SIDE
 from slmbatch.readers.pool import still_at_work
-from slmbatch.readers.sources import Reading, gather
+from slmbatch.readers.sources import Content, Reading, gather, stream_of
 from slmbatch.readers.xml import with_xml
 from slmbatch.types import Page
 
@@ -38,16 +37,17 @@ _PASSWORD = "the PDF is password-protected; remove the password (for example wit
 FEW = 50  # letters and digits: what a scanner, a fax or an archive stamps on a picture
 SPOILT = 0.2  # of the characters that are none (controls, private use): a font without a table of what its shapes mean
 NOISE = 0.5  # of the characters that are no letters or digits: a poor OCR's text behind a picture
+SEEN_AT_ONCE = 25  # scanned pages of one opened document, of up to some MB
 _NO_CHARACTER = re.compile("[\\x00-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\\ue000-\\uf8ff\\ufffd]")
 
 
-def read_pdf(content: Path | bytes) -> Reading:
-    """Read the text of its pages, see `gather`. Raises OSError."""
+def read_pdf(content: Content, *, pictures: int = 0) -> Reading:
+    """Read the text of its pages; `pictures`: how many pages may keep theirs, see `gather`. Raises OSError."""
     import pypdfium2
     from pypdfium2 import raw
 
     try:
-        document = pypdfium2.PdfDocument(content.absolute() if isinstance(content, Path) else content)
+        document = _opened(content)
     except pypdfium2.PdfiumError as error:
         if error.err_code == raw.FPDF_ERR_PASSWORD:
             return Reading(problem=_PASSWORD)
@@ -55,7 +55,13 @@ def read_pdf(content: Path | bytes) -> Reading:
     except UnicodeEncodeError:  # a file name PDFium has no way to open
         return _read_with_pypdf(content)
     with closing(document):
-        return with_xml(gather(_pages(document)), _attached_xml(document))
+        return with_xml(gather(_pages(document, content), pictures=pictures), _attached_xml(document))
+
+
+def _opened(content: Content) -> pypdfium2.PdfDocument:
+    import pypdfium2
+
+    return pypdfium2.PdfDocument(content.absolute() if isinstance(content, Path) else content)
 
 
 def _attached_xml(document: pypdfium2.PdfDocument) -> Iterator[tuple[str, bytes]]:
@@ -138,15 +144,23 @@ def _letters(text: str) -> int:
     return sum(map(str.isalnum, text))
 
 
-def _pages(document: pypdfium2.PdfDocument) -> Iterator[Page]:
+def _pages(document: pypdfium2.PdfDocument, content: Content) -> Iterator[Page]:
+    """Yield the pages. PDFium holds what it has loaded until a document is closed: a long scan is opened anew."""
     import pypdfium2
 
-    for index in range(len(document)):
-        try:
-            with closing(document[index]) as page:
-                yield read_page(page, index + 1)
-        except pypdfium2.PdfiumError as error:
-            yield _damaged_page(index + 1, error)
+    seen = 0  # pages whose picture was read since it was opened
+    with ExitStack() as anew:
+        for number in range(1, len(document) + 1):
+            if seen == SEEN_AT_ONCE:
+                anew.close()
+                document, seen = anew.enter_context(closing(_opened(content))), 0
+            try:
+                with closing(document[number - 1]) as page:
+                    told = read_page(page, number)
+            except pypdfium2.PdfiumError as error:
+                told = _damaged_page(number, error)
+            seen += told.layout is not None and told.layout.scores != b""
+            yield told
 
 
 def _read_with_pypdf(content: Path | bytes) -> Reading:
@@ -163,7 +177,7 @@ def _read_with_pypdf(content: Path | bytes) -> Reading:
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it would log is in the problem
     try:
-        with open(content, "rb") if isinstance(content, Path) else io.BytesIO(content) as stream:
+        with stream_of(content) as stream:
             start = stream.read(1024)
             reader = pypdf.PdfReader(stream)
             if reader.is_encrypted and not reader.decrypt(""):

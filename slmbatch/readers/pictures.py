@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbatch.chat import Picture
-from slmbatch.readers.images import pictures
+from slmbatch.readers.images import frames
 from slmbatch.readers.jpeg import as_jpeg
 from slmbatch.readers.pool import Pool
-from slmbatch.readers.sources import KINDS, MAILS, Content, Unreadable
+from slmbatch.readers.sources import KINDS, MAILS, Content, Unreadable, stream_of
 from slmbatch.readers.unpack import content_of
 
 if TYPE_CHECKING:
@@ -90,10 +90,9 @@ def _of_pdf(content: Content, number: int) -> Image | str:
 
 
 def _of_image(content: Content, number: int) -> Image | str:
-    data = content.read_bytes() if isinstance(content, Path) else content
-    with warnings.catch_warnings():
+    with stream_of(content) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return next(islice(pictures(data), number - 1, None), NO_PAGE)
+        return next(islice(frames(stream), number - 1, None), NO_PAGE)
 
 
 def _crashed(wanted: PageWanted) -> Picture | str:  # noqa: ARG001  which one is shown beside

@@ -15,7 +15,17 @@ from slmbatch.readers.columns import BATCH_ROWS, Table
 from slmbatch.readers.lines import open_csv, open_jsonl, read_csv, read_jsonl
 from slmbatch.readers.parquet import open_parquet, parquet_rows, read_parquet
 from slmbatch.readers.pool import MEMORY_BYTES, SECONDS, Pool
-from slmbatch.readers.sources import MAILS, TABLES, Content, Found, Reading, ReadOptions, Source, Unreadable
+from slmbatch.readers.sources import (
+    MAILS,
+    MOST_PICTURES,
+    TABLES,
+    Content,
+    Found,
+    Reading,
+    ReadOptions,
+    Source,
+    Unreadable,
+)
 from slmbatch.readers.texts import check_encoding
 from slmbatch.readers.unpack import PAGED, Piece, unpack
 from slmbatch.readers.xml import with_xml_beside
@@ -24,7 +34,6 @@ from slmbatch.types import Document
 LOST = f"or took more than {SECONDS // 60} minutes or {MEMORY_BYTES // 2**30} GiB of memory"
 FAILED = "the reader failed on this file in a way that isn't foreseen"
 _OPENERS = {"parquet": open_parquet, "csv": open_csv, "jsonl": open_jsonl}
-MOST_PICTURES = 16  # of one document, some 2 MB: thousands of documents may wait in memory
 _LARGE_HTML_BYTES = 2**16  # the parser's time grows with the square of the depth: here to 0.6 s, for 1 MiB to minutes
 
 
@@ -66,7 +75,7 @@ def read_file(source: Source, options: ReadOptions) -> list[Document]:
         if source.beside is not None:  # an e-invoice, and so one document
             options = replace(options, types=())
         pieces = unpack(content, source.kind, options, archives=int(source.member is not None))
-        return [_document(source, _kept(piece.reading, options), piece) for piece in pieces]
+        return [_document(source, _kept(piece.reading), piece) for piece in pieces]
     except Unreadable as error:
         return [_document(source, Reading(problem=str(error)))]
     except OSError as error:
@@ -84,12 +93,12 @@ def _is_empty(content: Content) -> bool:
         return not stream.read(1)
 
 
-def _kept(reading: Reading, options: ReadOptions) -> Reading:
-    """Drop the pictures of pages that nobody will look at: each is as large as a hundred pages of text."""
+def _kept(reading: Reading) -> Reading:
+    """Drop the pictures beyond MOST_PICTURES, each of which is as large as a hundred pages of text."""
     pictured = [page.number for page in reading.pages if page.picture is not None]
-    kept = pictured[:MOST_PICTURES] if options.pictures else []
-    pages = (page if page.number in kept else replace(page, picture=None) for page in reading.pages)
-    return replace(reading, pages=tuple(pages)) if kept != pictured else reading
+    beyond = pictured[MOST_PICTURES:]
+    pages = (replace(page, picture=None) if page.number in beyond else page for page in reading.pages)
+    return replace(reading, pages=tuple(pages)) if beyond else reading
 
 
 def _document(source: Source, reading: Reading, piece: Piece | None = None) -> Document:

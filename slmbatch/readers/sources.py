@@ -1,16 +1,17 @@
 """What can be read and how: the kinds of files by suffix, the user's options, and what one file gave.
 
-Knows no library and opens nothing.
+Knows no library, nor what is in a file.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
 from slmbatch.types import Page
 
@@ -29,6 +30,8 @@ MAX_CHARS = 2_000_000
 MAX_PAGES = 10_000
 """Pages kept of one document: five times a long one. A PDF of 300 bytes can say that it has a million, and each page
 that can't be read is a note in its row."""
+
+MOST_PICTURES = 16  # of one document, some 2 MB: thousands of documents may wait in memory
 
 MAX_WORKERS = 8  # above this the parent, which receives every text, is what one waits for
 
@@ -94,6 +97,13 @@ class ReadOptions:
     types: tuple[tuple[str, Schema], ...] = ()
     pictures: bool = False
 
+    @property
+    def most_pictures(self) -> int:
+        """How many pictures of pages to keep of a file: a split one's are those of many documents."""
+        if not self.pictures:
+            return 0
+        return MAX_PAGES if self.types else MOST_PICTURES
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -132,20 +142,29 @@ class Unreadable(Exception):
     """Why a content can't be read, as a sentence with its remedy: the problem of its row, never more than that."""
 
 
+def stream_of(content: Content) -> BinaryIO:
+    """Open a content to read its bytes. Raises OSError."""
+    return content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
+
+
 def numbered(texts: Iterable[tuple[str, str | None]]) -> Iterator[Page]:
     """Make pages of texts, each with a note where it has none."""
     return (Page(number, text, note) for number, (text, note) in enumerate(texts, 1))
 
 
-def gather(pages: Iterator[Page], nothing: str | None = None, *, only: str = "the only page") -> Reading:
-    """Collect pages, and leave out what is beyond MAX_CHARS or MAX_PAGES.
+def gather(
+    pages: Iterator[Page], nothing: str | None = None, *, only: str = "the only page", pictures: int = 0
+) -> Reading:
+    """Collect pages, and leave out what is beyond MAX_CHARS or MAX_PAGES, and all but the first `pictures`.
 
     `nothing` is the problem if all are without text, by default what their notes say; there `only` names a single one.
     """
     kept: list[Page] = []
     room = MAX_CHARS
     for page in islice(pages, MAX_PAGES):
-        kept.append(replace(page, text=page.text[:room]))
+        picture = page.picture if pictures > 0 else None
+        pictures -= picture is not None
+        kept.append(replace(page, text=page.text[:room], picture=picture))
         room -= len(page.text)
         if room < 0:
             break

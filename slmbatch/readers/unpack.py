@@ -98,7 +98,8 @@ def _pieces(content: Content | Mail, kind: str | None, options: ReadOptions, pla
         elif kind in TABLES:
             raise Unreadable(_TABLE)
         elif kind in READ_ALONE:
-            yield from _of_pages(read_content(content, kind, options.encoding), kind, options, place)
+            reading = read_content(content, kind, options.encoding, pictures=options.most_pictures)
+            yield from _of_pages(reading, kind, options, place)
         else:
             raise Unreadable("files of this type can't be read")
     except Unreadable as error:

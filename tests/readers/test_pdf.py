@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfWriter
 
-from slmbatch.readers import ReadOptions, find, read
+from slmbatch.readers import ReadOptions, find, pdf, read
 from slmbatch.readers.pdf import read_pdf
 from slmbatch.types import Document
 
@@ -101,6 +101,20 @@ def test_text_is_read_from_a_path_with_bytes_that_are_no_text(tmp_path: Path) ->
     path = tmp_path / "bill\udcff.pdf"
     path.write_bytes(text_pdf(["one"]))
     assert [page.text for page in read_pdf(path).pages] == ["one"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_long_scan_that_is_opened_anew_on_the_way_has_all_its_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, inside: bool
+) -> None:
+    monkeypatch.setattr(pdf, "SEEN_AT_ONCE", 2)
+    writer = PdfWriter()
+    for number in range(1, 6):
+        writer.append(io.BytesIO(scanned_pdf(text=f"Invoice {number}")))
+    path = tmp_path / "scan.pdf"
+    writer.write(path)
+    reading = read_pdf(path.read_bytes() if inside else path)
+    assert [(page.number, page.text) for page in reading.pages] == [(n, f"Invoice {n}") for n in range(1, 6)]
 
 
 @pytest.mark.parametrize("keep", [20, 300, 500])
