@@ -113,7 +113,7 @@ def test_an_e_invoice_is_one_document_whatever_its_pages_say(tmp_path: Path) -> 
 
 
 def test_what_can_not_be_told_is_asked_with_no_schema_and_waits_for_a_person(tmp_path: Path) -> None:
-    half = [line for line in invoice("A-1") if line.startswith(("Invoice", "Total", "Net", "VAT", "Due", "Bill"))]
+    half = [line for line in invoice("A-1") if line.startswith(("Invoice", "Total", "Net", "VAT", "Due"))]
     (tmp_path / "both.txt").write_text("\n".join([*half, *receipt()]))
     out = tmp_path / "out"
     ran = slmbatch("extract", tmp_path / "both.txt", "--schema", INVOICE, "--schema", RECEIPT, "-o", out, "--strict")

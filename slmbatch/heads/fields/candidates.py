@@ -1,6 +1,6 @@
 """What could be a date, a number or a code: every place of a sheet that reads as one, and its own traits.
 
-Knows no labels and no leaves. Amounts are in money.py, company names in parties.py, addresses in addresses.py.
+Knows no leaves. Amounts are in money.py, company names in parties.py, addresses in addresses.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from slmbatch.checks.dates import scan_dates
 from slmbatch.heads.fields.characters import Numbers
+from slmbatch.heads.fields.labels import Label
 from slmbatch.heads.fields.sheet import Sheet
 from slmbatch.types import Scalar
 
@@ -185,11 +186,10 @@ def find_vats(sheet: Sheet, ibans: Sequence[Candidate]) -> Found:
     return Found.of_rows(found, VAT_TRAITS)
 
 
-def find_rests(sheet: Sheet, ends: Sequence[int]) -> Found:
+def find_rests(sheet: Sheet, labels: Sequence[Label], owners: int) -> Found:
     """Return what follows each label up to a wide gap or the end of its line, else the next line."""
     found: list[tuple[Candidate, tuple[float]]] = []
-    for place in ends:
-        line = sheet.line_at(place)
+    for place, line in ((one.end, one.line) for one in labels if one.owners & owners):
         rest = re.match(r"[\s:.#-]*(\S+(?: \S+)*)", sheet.text[place : sheet.lines[line].end])
         if rest:
             start, end = place + rest.start(1), place + rest.end(1)

@@ -35,7 +35,8 @@ class Context:
 
     `left` is the nearest label to the left on the line, `line` any other to the left, `column` one above it in the
     same column, `alone` a line just above that is nothing but a label, `above` any label in LINES_ABOVE, `section`
-    the last label in SECTION_LINES. `labelled` says whether `left` has anybody's label, nobody's included.
+    the last label in SECTION_LINES. `labelled` says whether `left` has anybody's label, nobody's included. What stands
+    beside its heading is taken to stand below it.
     """
 
     left: Bits
@@ -53,15 +54,19 @@ class Context:
 
 
 class Where(NamedTuple):
-    """Where candidates stand, as arrays. `kinds` numbers their kinds, and grows; places grow within a kind."""
+    """Where candidates stand, as arrays. `kinds` numbers their kinds, and grows; places grow within a kind.
+
+    `headed` says of which the label beside it is a heading that it stands under.
+    """
 
     starts: Places
     ends: Places
     lines: Places
     kinds: Places
+    headed: Flags
 
     @classmethod
-    def of(cls, kinds: Sequence[Sequence[Candidate]]) -> Where:
+    def of(cls, kinds: Sequence[Sequence[Candidate]], headed: Flags) -> Where:
         """Put the candidates of all kinds after each other."""
         everyone = list(chain.from_iterable(kinds))
         return cls(
@@ -69,7 +74,12 @@ class Where(NamedTuple):
             np.array([one.end for one in everyone], np.int64),
             np.array([one.line for one in everyone], np.int64),
             np.repeat(np.arange(len(kinds)), [len(some) for some in kinds]),
+            headed,
         )
+
+    def kept(self, keep: Flags) -> Where:
+        """Leave out the others."""
+        return Where(self.starts[keep], self.ends[keep], self.lines[keep], self.kinds[keep], self.headed[keep])
 
 
 class Surroundings:
@@ -93,19 +103,20 @@ class Surroundings:
         gap = self._ends[nearest]
         touching = on_line & (sheet.tally.letters[gap] == sheet.tally.letters[where.starts])
         between = np.where(on_line & ~touching, sheet.tally.blanks[where.starts] - sheet.tally.blanks[gap], 0)
+        left = np.where(on_line, self._owners[nearest], 0)
         return Context(
-            left=np.where(on_line, self._owners[nearest], 0),
+            left=left,
             line=np.where(on_line, self._earlier[nearest], 0),
             column=self._column(where),
-            alone=above.alone[lines],
+            alone=np.where(where.headed, left, above.alone[lines]),
             above=above.everywhere[lines],
-            section=above.section[lines],
+            section=np.where(where.headed, left, above.section[lines]),
             long=np.where(on_line, self._long[nearest], 0),
-            labelled=on_line,
+            labelled=on_line & ~where.headed,
             touching=touching,
             between=np.minimum(between, 3),
             column_labelled=above.number[lines] > 0,
-            section_distance=above.distance[lines],
+            section_distance=np.where(where.headed, 1, above.distance[lines]),
         )
 
     def _earlier_owners(self) -> Bits:

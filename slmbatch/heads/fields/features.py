@@ -52,6 +52,7 @@ LABEL_FEATURES = (
 ORDER_FEATURES = ("position", "first", "last", "early", "largest", "second_largest", "size_rank")
 NONE_FEATURES = ("none", "none_without_label", "none_without_pick")
 OWN = LABEL_FEATURES.index("unlabelled")
+CLOSE = [LABEL_FEATURES.index(name) for name in ("own_left", "own_column", "own_alone")]
 
 
 def feature_names(kind: HintKind) -> tuple[str, ...]:

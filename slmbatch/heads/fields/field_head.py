@@ -138,9 +138,14 @@ def choose(
     for target in targets:
         if target.path in chances:
             told = target.hint.pick is not None or scorers[target.path].own
-            one = _likeliest(views[target.path], chances[target.path], adding.get(target.path))
+            view, adds = views[target.path], adding.get(target.path)
+            one = _likeliest(view, chances[target.path], adds)
             if one is not None and (told or one.labelled or one.adds_up):
                 chosen[target.path] = one
+            elif target.hint.kind is HintKind.PARTY and not told:  # others' names are no rivals of one beside its label
+                beside = _likeliest(view, chances[target.path] * np.append(view.close, 1), adds)
+                if beside is not None:
+                    chosen[target.path] = beside
     return chosen
 
 
@@ -153,7 +158,8 @@ def _likeliest(view: View, chances: Matrix, adding: int | None) -> Chosen | None
     places = np.flatnonzero(view.values == value)
     index = places[chances[places].argmax()]
     adds_up = adding is not None and view.values[adding] == value
-    return Chosen(int(index), min(float(by_value[value]), 1.0), bool(adds_up), bool(view.labelled[places].any()))
+    chance = min(float(by_value[value] / chances.sum()), 1.0)
+    return Chosen(int(index), chance, bool(adds_up), bool(view.labelled[places].any()))
 
 
 def _leaf(target: Target, view: View, chosen: Chosen, sheet: Sheet, scorer: Scorer) -> Leaf:

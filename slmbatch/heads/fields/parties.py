@@ -1,6 +1,6 @@
-"""Lines that could be the name of a company or a person, with their traits, and what lines are made of.
+"""Lines that could be the name of a company or a person, and what stands beside the label of one, with their traits.
 
-Knows no labels and no leaves.
+Knows no leaves.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slmbatch.heads.fields.candidates import Candidate, Found
+from slmbatch.heads.fields.labels import Label, by_line
 from slmbatch.heads.fields.rows import KNOWN_TEXTS, Row, Rows, packed, packed_row, read_row, unpacked
 from slmbatch.heads.fields.sheet import Sheet
 
@@ -24,14 +25,17 @@ PARTY_TRAITS = (
     "street", "postcode", "one_word", "two_to_six_words", "many_words", "two_lines", "address_next", "address_in_two",
     "after_name_label", "registration_next", "repeated", "document_word", "part_of_line", "ends_oddly", "form_cut_off",
     "person", "registration_after", "above_has_form",
-    "completed", "completed_long", "starts_with_form", "starts_with_sign", "only_document_words",
+    "completed", "completed_long", "starts_with_form", "starts_with_sign", "only_document_words", "beside_label",
 )  # fmt: skip
-
+BESIDE = PARTY_TRAITS.index("beside_label")
 
 _TRAILING = re.compile(
     r"\s*(?:\(\s*(?:co\.?[^()]*)?[0-9][0-9 -]*[A-Z]?[^()]*\)|\s[0-9]{5,}\s?-\s?[A-Z])[\s.]*$", re.IGNORECASE
 )
 _NAME_LABEL = re.compile(r"^(?:name|firma|company|nom|nombre|nome|naam)\s*:\s*", re.IGNORECASE)
+_GAP = re.compile(r"(?:\s\s|\t)$")  # before a cell
+# Between a label and what it is for; less than a colon, a gap or the line's end isn't sure.
+_TO_NAME = re.compile(r"(?P<sure>(?P<colon>[\s.]*:\s*)|\s{2,}|\t|$)|\s")
 _DIGIT, _LETTER = re.compile(r"[\d¹²³]"), re.compile(r"[^\W\d_]")
 _BREAK = re.compile(r"[,·•|;–]| - ")
 _WIDE = re.compile(r"\S+(?: {1,2}\S+)*")
@@ -53,36 +57,91 @@ _TOLD = ("all_capitals", "words", "after_name_label", "person", "registration_af
 _COLUMNS = {name: place for place, name in enumerate((*_TOLD, *(f"own_{name}" for name in Row._fields)))}
 
 
-def find_parties(sheet: Sheet) -> Found:
-    """Return lines, and pairs of lines, as names; a registration number or a label at an end is left out."""
+class _Named(NamedTuple):
+    """A candidate and what it is as a name: a part of its line, beside a label, after a label's colon."""
+
+    candidate: Candidate
+    name: _Name
+    part: bool
+    beside: bool = False
+    colon: bool = False
+
+
+def find_parties(sheet: Sheet, labels: Sequence[Label], owners: int) -> Found:
+    """Return lines, pairs of lines and what stands beside labels of names; a registration number at an end is left out.
+
+    `labels` are everybody's, those of names have one of `owners`.
+    """
     texts = [sheet.line_text(number) for number in range(min(len(sheet.lines), PARTY_LINES))]
     rows = [read_row(text) for text in texts]
-    found: dict[tuple[int, int], tuple[Candidate, _Name, bool]] = {}
-    for number, text in enumerate(texts):
+    lines = by_line(labels)
+    found: dict[tuple[int, int], _Named] = {}
+    for number in range(len(texts)):
         if rows[number].alpha:
-            start = sheet.lines[number].start
-            for name, part in _names(sheet, rows, number, text):
-                place = start + name.start, start + name.end
-                found.setdefault(place, (Candidate(*place, name.value, number), name, part))
-    candidates, names, parts = zip(*found.values(), strict=True) if found else ((), (), ())
+            for one in _names(sheet, rows, number, lines.get(number, ()), owners):
+                place = one.candidate.start, one.candidate.end
+                if one.beside or place not in found:
+                    found[place] = one
+    candidates, names, parts, beside, colons = zip(*found.values(), strict=True) if found else ((), (), (), (), ())
     times = Counter(map(str.casefold, texts))
     repeated = np.array([times[text.casefold()] > 1 for text in texts], bool)
     columns = _traits(sheet, candidates, names, Rows(texts))
-    lines = np.array([one.line for one in candidates], np.intp)
-    return Found.of(candidates, columns | {"part_of_line": parts, "repeated": repeated[lines]}, PARTY_TRAITS)
+    columns |= {
+        "part_of_line": parts,
+        "beside_label": beside,
+        "after_name_label": np.maximum(columns["after_name_label"], colons),
+        "repeated": repeated[[one.line for one in candidates]],
+    }
+    return Found.of(candidates, columns, PARTY_TRAITS)
 
 
-def _names(sheet: Sheet, rows: Sequence[Row], number: int, text: str) -> Iterator[tuple[_Name, bool]]:
-    """Yield the line, the line with the next one, and the parts of the line; whether each is only a part."""
-    whole = read_name(text)
+def _names(sheet: Sheet, rows: Sequence[Row], number: int, labels: Sequence[Label], owners: int) -> Iterator[_Named]:
+    """Yield the line, the line with the next one, the parts of the line, and what stands beside its labels."""
+    line = sheet.lines[number]
+    cells = [(label, gap) for label in labels if (gap := _after(sheet, label)) is not None]
+    ends = [*(label.start for label, gap in cells if gap["sure"] is not None), line.end]
+    end = next(end for end in ends if end > line.start)
+    whole = read_name(sheet.text[line.start : end].rstrip())
     if whole is not None:
-        yield whole, False
-    if number + 1 < len(rows) and len(text) < 60 and _goes_on(rows[number + 1]):
-        both = read_name(sheet.text[sheet.lines[number].start : sheet.lines[number + 1].end])
+        yield _named(line.start, whole, number)
+    if number + 1 < len(rows) and end == line.end < line.start + 60 and _goes_on(rows[number + 1]):
+        both = read_name(sheet.text[line.start : sheet.lines[number + 1].end])
         if both is not None:
-            yield both, False
-    for part in _parts(text):
-        yield part, True
+            yield _named(line.start, both, number)
+    for part in _parts(sheet.text[line.start : line.end]):
+        yield _named(line.start, part, number, part=True)
+    for label, gap in cells:
+        if label.owners & owners:
+            yield from _beside(sheet, label, gap, next(end for end in ends if end > label.start))
+
+
+def _named(start: int, name: _Name, line: int, *, part: bool = False) -> _Named:
+    return _Named(Candidate(start + name.start, start + name.end, name.value, line), name, part)
+
+
+def _after(sheet: Sheet, label: Label) -> re.Match[str] | None:
+    """Return what divides a label from what it is for, None where that isn't told or it doesn't begin its cell."""
+    line = sheet.lines[label.line]
+    if label.start > line.start and not _GAP.search(sheet.text, line.start, label.start):
+        return None
+    return _TO_NAME.match(sheet.text, label.end, line.end)
+
+
+def _beside(sheet: Sheet, label: Label, gap: re.Match[str], end: int) -> Iterator[_Named]:
+    """Yield what stands in a label's cell, as if it were a line of its own below the label.
+
+    A blank between them is enough after several words, where what follows begins like a name.
+    """
+    cell = _WIDE.match(sheet.text, gap.end(), end)
+    if cell is None or _NAME_LABEL.match(f"{sheet.text[label.start : label.end]}:"):
+        return
+    if gap["sure"] is None and (label.words == 1 or cell[0][0].islower()):
+        return
+    whole, colon = read_name(cell[0]), gap["colon"] is not None
+    for name, part in (*([(whole, False)] if whole else ()), *((one, True) for one in _parts(cell[0]))):
+        if "@" not in name.value:  # as after "To" in a mail's head
+            one = _named(cell.start(), name, label.line, part=part)
+            yield one._replace(beside=True, colon=colon)
 
 
 @lru_cache(maxsize=KNOWN_TEXTS)
@@ -126,7 +185,7 @@ def read_name(raw: str, *, part: bool = False) -> _Name | None:
 def _traits(
     sheet: Sheet, candidates: Sequence[Candidate], names: Sequence[_Name], rows: Rows
 ) -> dict[str, npt.ArrayLike]:
-    """Return PARTY_TRAITS of the names but `part_of_line` and `repeated`; the rows are those of the lines."""
+    """Return the PARTY_TRAITS that don't depend on how a name was found; the rows are those of the lines."""
     table = unpacked([name.told for name in names], len(_COLUMNS))
     own = {name: table[:, place] for name, place in _COLUMNS.items()}
     two = np.array([name.two for name in names], bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -21,10 +21,10 @@ from slmbatch.heads.fields.candidates import (
     find_vats,
 )
 from slmbatch.heads.fields.context import Surroundings, Where, words_around
-from slmbatch.heads.fields.features import OWN, TRAITS, Matrix, Shared, Wanted, features
+from slmbatch.heads.fields.features import CLOSE, OWN, TRAITS, Matrix, Shared, Wanted, features
 from slmbatch.heads.fields.labels import Label, Labels
 from slmbatch.heads.fields.money import find_amounts, find_currencies
-from slmbatch.heads.fields.parties import find_parties
+from slmbatch.heads.fields.parties import BESIDE, find_parties
 from slmbatch.heads.fields.sheet import Sheet
 from slmbatch.tasks.hints import Hint, HintKind
 from slmbatch.tasks.schema import Field, Schema
@@ -34,10 +34,10 @@ _Key: TypeAlias = tuple[HintKind, int]
 _MOST_LEAVES = 62  # bits of an int64
 _FINDERS = {
     HintKind.AMOUNT: find_amounts,
-    HintKind.PARTY: find_parties,
     HintKind.ADDRESS: find_addresses,
     HintKind.CURRENCY: find_currencies,
 }
+_LABELLED = {HintKind.TEXT: find_rests, HintKind.PARTY: find_parties}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,15 @@ class Target:
 class View:
     """One leaf's candidates in one document. `rows` has one row for each, `none` that of none of them.
 
-    `labelled` says of each whether one of the leaf's own labels is near; equal numbers in `values` mean equal values.
+    `labelled` says of each whether one of the leaf's own labels is near, `close` whether that's beside or just above;
+    equal numbers in `values` mean equal values.
     """
 
     candidates: Sequence[Candidate]
     rows: Matrix
     none: Matrix
     labelled: npt.NDArray[np.bool_]
+    close: npt.NDArray[np.bool_]
     values: npt.NDArray[np.intp]
     around: Sequence[Sequence[str]]
 
@@ -87,11 +89,11 @@ class Reader:
         printed = sheet.words
         labels = self._labels.find(sheet, printed)
         founds = self._found(_Finder(sheet, day_first=self.day_first), labels)
-        where = Where.of([found.candidates for found in founds.values()])
+        where = Where.of([found.candidates for found in founds.values()], _headed(founds))
         inside = sheet.on_one_page(where.starts, where.ends)
         if not inside.all():
             founds = {key: found.where(inside[where.kinds == at]) for at, (key, found) in enumerate(founds.items())}
-            where = Where(*(places[inside] for places in where))
+            where = where.kept(inside)
         context = Surroundings(sheet, labels).context(where)
         shared, around = {}, {}
         first = 0
@@ -107,19 +109,34 @@ class Reader:
         views = {}
         for one, (rows, none) in zip(wanted, features(wanted, context), strict=True):
             target, common = self.targets[one.leaf], one.shared
-            near = rows[:, len(TRAITS[target.hint.kind]) + OWN] == 0
+            told = rows[:, len(TRAITS[target.hint.kind]) :]
+            near, close = told[:, OWN] == 0, np.any(told[:, CLOSE], axis=1)
             words = around[_key(one.leaf, target)]
-            views[target.path] = View(common.candidates, rows, none, near, common.values, words)
+            views[target.path] = View(common.candidates, rows, none, near, close, common.values, words)
         return sheet, views
 
     def _found(self, finder: _Finder, labels: Sequence[Label]) -> dict[_Key, Found]:
         """Find the candidates of every kind once, those of texts for each leaf."""
+        owners: dict[_Key, int] = {}
+        for leaf, target in enumerate(self.targets):
+            owners[_key(leaf, target)] = owners.get(_key(leaf, target), 0) | 1 << leaf
         founds: dict[_Key, Found] = {}
         for leaf, target in enumerate(self.targets):
             key = _key(leaf, target)
             if key not in founds:
-                founds[key] = finder.find(target.hint.kind, labels, leaf)
+                founds[key] = finder.find(target.hint.kind, labels, owners[key])
         return founds
+
+
+def _headed(founds: Mapping[_Key, Found]) -> npt.NDArray[np.bool_]:
+    """Say of each candidate whether the label beside it is its heading, as of names in a cell that a label begins."""
+    return np.concatenate(
+        [
+            found.traits[:, BESIDE] > 0 if kind is HintKind.PARTY else np.zeros(len(found.candidates), bool)
+            for (kind, _), found in founds.items()
+        ]
+        or [np.zeros(0, bool)]
+    )
 
 
 def _key(leaf: int, target: Target) -> _Key:
@@ -144,11 +161,11 @@ class _Finder:
         """All IBANs."""
         return find_ibans(self._sheet)
 
-    def find(self, kind: HintKind, labels: Sequence[Label], leaf: int) -> Found:
-        """Return the candidates of a kind; texts follow the labels of one leaf."""
+    def find(self, kind: HintKind, labels: Sequence[Label], owners: int) -> Found:
+        """Return the candidates of a kind, with what stands beside its labels where that makes some."""
+        if kind in _LABELLED:
+            return _LABELLED[kind](self._sheet, labels, owners)
         match kind:
-            case HintKind.TEXT:
-                return find_rests(self._sheet, [one.end for one in labels if one.owners >> leaf & 1])
             case HintKind.DATE:
                 return self.days
             case HintKind.IDENTIFIER:

@@ -74,6 +74,63 @@ def test_most_fields_of_the_sample_invoices_are_right_and_sure_ones_nearly_all(i
     assert len(sure) >= 0.4 * len(right)
 
 
+LETTER = """Muster Handel GmbH
+Hauptstrasse 5
+10115 Berlin
+
+Invoice no: 2024-17
+Invoice date: 03.04.2024
+{}
+
+Net               100.00
+VAT 19 %           19.00
+Total EUR         119.00
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Bill to: Northwind Traders Ltd", "Northwind Traders Ltd"),
+        ("Bill to: Anna Schmidt", "Anna Schmidt"),
+        ("Invoice to Northwind Traders Ltd, 12 High Street, London", "Northwind Traders Ltd"),
+        ("Kunde: Nordlicht Verlag GmbH", "Nordlicht Verlag GmbH"),
+        ("Client : Dupont SARL", "Dupont SARL"),
+        ("Fatturato a: Rossi S.p.A.", "Rossi S.p.A."),
+        ("Cliente\tHermanos Vega SL", "Hermanos Vega SL"),
+        ("Customer  Blue Ocean Foods Inc", "Blue Ocean Foods Inc"),
+        ("Customer  Blue Ocean Foods Inc  Customer no  77", "Blue Ocean Foods Inc"),
+        ("Bill to:   Peter Miller   Ship to:   Somebody Else Inc", "Peter Miller"),
+        ("Bill to\nNorthwind Traders Ltd   Currency   EUR\n12 High Street", "Northwind Traders Ltd"),
+    ],
+)
+def test_a_name_is_found_beside_its_label(invoices: FieldHead, line: str, name: str) -> None:
+    leaves = found(invoices, written(LETTER.format(line)))
+    assert leaves["receiver_name"].value == name
+    assert leaves["supplier_name"].value == "Muster Handel GmbH"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Bill to be paid within 14 days",
+        "Customer service is here for you",
+        "Please send it to: Northwind Traders Ltd",
+        "To: anna@northwind.example",
+        "Ship to: Northwind Traders Ltd",
+        "Customer no: 1234",
+    ],
+)
+def test_what_is_beside_no_label_of_a_name_is_none(invoices: FieldHead, line: str) -> None:
+    assert "receiver_name" not in found(invoices, written(LETTER.format(line)))
+
+
+def test_a_seller_is_found_beside_its_label(invoices: FieldHead) -> None:
+    lines = ["Invoice no: 7", "Seller: Foo Ltd   Buyer: Bar Ltd", "Total EUR   119.00"]
+    leaves = found(invoices, written("\n".join(lines)))
+    assert (leaves["supplier_name"].value, leaves["receiver_name"].value) == ("Foo Ltd", "Bar Ltd")
+
+
 def test_every_value_of_the_samples_stands_where_it_says(invoices: FieldHead) -> None:
     for name, _ in expected():
         document = sample(name)

@@ -101,7 +101,7 @@ def test_nearly_all_required_fields_are_doubt_and_a_type_without_its_signs_is_no
 
 
 def test_a_type_without_its_signs_does_not_count_against_another() -> None:
-    half = [line for line in invoice("A-1") if line.startswith(("Invoice", "Total", "Bill", "Due", "VAT:"))]
+    half = [line for line in invoice("A-1") if line.startswith(("Invoice", "Total", "Due", "VAT:"))]
     answer = told([*receipt()[:2], *half])
     scores = dict(answer.scores)
     assert scores["invoice"] - scores["receipt"] < 0.1
