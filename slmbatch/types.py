@@ -86,7 +86,7 @@ class Document:
 
 
 class Status(StrEnum):
-    """How a document ended. See the README for what a user does with each."""
+    """How a document ended. See docs/results.md for what a user does with each."""
 
     ACCEPTED = "accepted"
     REVIEW = "review"
