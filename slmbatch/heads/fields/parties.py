@@ -130,7 +130,8 @@ def _after(sheet: Sheet, label: Label) -> re.Match[str] | None:
 def _beside(sheet: Sheet, label: Label, gap: re.Match[str], end: int) -> Iterator[_Named]:
     """Yield what stands in a label's cell, as if it were a line of its own below the label.
 
-    A blank between them is enough after several words, where what follows begins like a name.
+    A blank between them is enough after several words, where what follows begins like a name. Words as "Firma" are
+    both a label of one party and what stands before any party's name: they head nothing.
     """
     cell = _WIDE.match(sheet.text, gap.end(), end)
     if cell is None or _NAME_LABEL.match(f"{sheet.text[label.start : label.end]}:"):
