@@ -112,12 +112,14 @@ def _lines(rows: list[Row[Piece]]) -> list[list[Piece]]:
     order = sorted(range(len(rows)), key=middles.__getitem__)
     heights = [middles[at] for at in order]
     lines: dict[int, Row[Piece]] = {}
+    last = 0
     for at, row in enumerate(rows):
-        begin, end = bisect_right(heights, row.bottom), bisect_left(heights, row.top)
-        last = at
-        if end - begin > 1:
-            near = sorted(one for one in order[begin : min(end, begin + MOST)] if one in lines)
-            last = next((one for one in reversed(near) if lines[one].takes(row)), at)
+        if not (lines and lines[last].goes_on(row)):
+            begin, end = bisect_right(heights, row.bottom), bisect_left(heights, row.top)
+            last = at
+            if end - begin > 1:
+                near = sorted(one for one in order[begin : min(end, begin + MOST)] if one in lines)
+                last = next((one for one in reversed(near) if lines[one].takes(row)), at)
         if last == at:
             lines[at] = row
         else:
