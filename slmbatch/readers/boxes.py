@@ -52,21 +52,28 @@ def _asking() -> tuple[Any, Places, list[Any]]:
     return ask, np.frombuffer(room, np.float32).reshape(AT_ONCE, 4), pointers
 
 
-def shares(places: Places, page: tuple[float, float, float, float], rotation: int) -> Places:
-    """Turn places on a page (its left, bottom, right and top) into shares of it as it is shown, from its top left."""
+def turned(places: Places, rotation: int) -> Places:
+    """Turn places as a page is turned clockwise to be shown, so that its writing goes to the right."""
     import numpy as np
 
-    west, south, east, north = page
-    across, down = (east - west) or 1, (south - north) or 1
-    corner, size = np.array([west, north] * 2, np.float32), np.array([across, down] * 2, np.float32)
-    told: Places = (places - corner) / size
-    match rotation:
-        case 90:
-            told = np.column_stack([1 - told[:, BOTTOM], told[:, LEFT], 1 - told[:, TOP], told[:, RIGHT]])
-        case 180:
-            told = 1 - told[:, [RIGHT, BOTTOM, LEFT, TOP]]
-        case 270:
-            told = np.column_stack([told[:, TOP], 1 - told[:, RIGHT], told[:, BOTTOM], 1 - told[:, LEFT]])
+    if not rotation:
+        return places
+    left, top, right, bottom = places.T
+    edges = {
+        90: [bottom, -left, top, -right],
+        180: [-right, -bottom, -left, -top],
+        270: [-top, right, -bottom, left],
+    }
+    return np.column_stack(edges[rotation])
+
+
+def shares(places: Places, page: Places) -> Places:
+    """Turn places on a page, whose own place is given as one more, into shares of it from its top left."""
+    import numpy as np
+
+    left, top, right, bottom = page.tolist()
+    size = np.array([(right - left) or 1, (bottom - top) or 1] * 2, np.float32)
+    told: Places = (places - np.array([left, top] * 2, np.float32)) / size
     return told
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from slmbatch.places import Layout
-from slmbatch.readers.boxes import BOTTOM, LEFT, RIGHT, TOP, boxes, pack, shares
+from slmbatch.readers.boxes import BOTTOM, LEFT, RIGHT, TOP, boxes, pack, shares, turned
 from slmbatch.readers.kinds import BLANK, BREAK, kinds
 from slmbatch.readers.rows import COLUMN_GAP, WIDE, Piece, Row
 
@@ -34,7 +34,8 @@ def laid_out(layer: pypdfium2.PdfTextPage, page: pypdfium2.PdfPage) -> tuple[str
     text = layer.get_text_range()
     if layer.count_chars() != len(text):  # places are counted in what PDFium holds, which has something else
         return cleaned(text), None
-    rows, places = _told(layer, text)
+    rotation = page.get_rotation()
+    rows, places = _told(layer, text, rotation)
     lines = _lines(rows)
     told = cleaned("\n".join([COLUMN_GAP.join([one.text for one in line]) for line in lines]))
     if len(lines) < len(rows):
@@ -42,10 +43,19 @@ def laid_out(layer: pypdfium2.PdfTextPage, page: pypdfium2.PdfPage) -> tuple[str
     if not len(places) or len(told.split()) != len(places):  # a word of nothing but what is left out
         return told, None
     width, height = page.get_size()
-    return told, Layout(width, height, "pt", pack(shares(places, page.get_bbox(), page.get_rotation())))
+    return told, Layout(width, height, "pt", pack(shares(places, _edges(page, rotation))))
 
 
-def _told(layer: pypdfium2.PdfTextPage, text: str) -> tuple[list[Row[Piece]], Places]:
+def _edges(page: pypdfium2.PdfPage, rotation: int) -> Places:
+    """Return where the page itself is."""
+    import numpy as np
+
+    west, south, east, north = page.get_bbox()
+    edges: Places = turned(np.array([[west, north, east, south]], np.float32), rotation)[0]
+    return edges
+
+
+def _told(layer: pypdfium2.PdfTextPage, text: str, rotation: int) -> tuple[list[Row[Piece]], Places]:
     """Return the rows that PDFium tells, cut at wide gaps, and the places of all words.
 
     A row is as high as its first character.
@@ -57,7 +67,7 @@ def _told(layer: pypdfium2.PdfTextPage, text: str) -> tuple[list[Row[Piece]], Pl
     inked[1:-1] = kind < BLANK
     edges = np.flatnonzero(inked[1:] != inked[:-1])
     starts, ends = edges[::2].tolist(), edges[1::2].tolist()
-    asked = boxes(layer, [*starts, *[end - 1 for end in ends]])
+    asked = turned(boxes(layer, [*starts, *[end - 1 for end in ends]]), rotation)
     first, last = asked[: len(starts)], asked[len(starts) :]
     line = np.searchsorted(np.flatnonzero(kind >= BREAK), edges[::2])
     opens = np.ones(len(starts), np.bool_)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 import pypdfium2
 import pytest
-from pypdf import PdfReader, PdfWriter
+from pypdf import PdfReader, PdfWriter, Transformation
 from pypdf.generic import RectangleObject
 
 from slmbatch.checks.grounding import located
@@ -85,6 +85,25 @@ def test_a_paragraphs_number_does_not_make_short_lines_a_row(number: str) -> Non
 
 def test_a_word_that_is_joined_over_two_lines_leaves_no_gap_after_it() -> None:
     assert lines((72, 700, "all that the ma-"), (72, 686, "chine is for")) == ["all that the machine is for"]
+
+
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_a_table_on_a_page_that_is_turned_to_be_shown_is_read_by_rows(turned: int) -> None:
+    names = [(72.0, 700.0 - 20 * row, name) for row, name in enumerate(("10 sheets", "Paper", "Ink"))]
+    amounts = [(300.0, 700.0 - 20 * row, text) for row, text in enumerate(("7.00", "1.00", "20.00"))]
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(placed_pdf([[*names, *amounts]]))))
+    page = writer.pages[0]
+    width, height = (842, 595) if turned != 180 else (595, 842)
+    to_left, up = {90: (width, 0), 180: (width, height), 270: (0, height)}[turned]
+    page.add_transformation(Transformation().rotate(turned).translate(to_left, up))
+    page.mediabox = RectangleObject((0, 0, width, height))
+    page.rotate(turned)
+    out = io.BytesIO()
+    writer.write(out)
+    (read,) = read_pdf(out.getvalue()).pages
+    assert read.text == "10 sheets   7.00\nPaper   1.00\nInk   20.00"
+    boxes = [located(Grounded.EXACT, read, page_span(read.text, text)).box for text in ("Paper", "1.00")]
+    assert [box and (round(box.left), box.top < 842 - 680 < box.bottom) for box in boxes] == [(72, True), (300, True)]
 
 
 @pytest.mark.parametrize("turned", [0, 90, 180, 270])
