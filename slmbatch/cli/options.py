@@ -43,6 +43,10 @@ Reuse = Annotated[
     Path | None,
     typer.Option("--reuse", metavar="RUN", help="Certify by labels of this certified run, if rows are alike."),
 ]
+Per = Annotated[
+    str | None,
+    typer.Option("--per", metavar="class|field", help="Certify each class or each field, with delta for all together."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Buy a certificate's labels without asking first.")]
 Prices = Annotated[
     list[str] | None,

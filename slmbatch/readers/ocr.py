@@ -1,27 +1,49 @@
-"""Pictures of pages to text: the lines that OCR finds, in rows. Pages on their side or upside down are turned."""
+"""Pictures of pages to text, with rapidocr: its models come with the package, so nothing is fetched.
+
+One thread, since pages are read in several processes. Pages on their side or upside down are turned.
+"""
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from slmbatch.chat import Picture
 from slmbatch.places import Layout
+from slmbatch.readers.boxes import pack
 from slmbatch.readers.jpeg import as_jpeg
-from slmbatch.readers.layout import COLUMN_GAP, WIDE, Piece, Place, Row, pack
-from slmbatch.readers.ocr_lines import Line, Word, read_lines
+from slmbatch.readers.ocr_rows import Corners, Line, Word, rows_of
+from slmbatch.readers.rows import COLUMN_GAP
 from slmbatch.readers.sources import Unreadable
 from slmbatch.readers.turning import as_it_lies, turns_to_try
 from slmbatch.types import Page
 
 if TYPE_CHECKING:
-    from slmbatch.readers.ocr_lines import Pixels
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels: TypeAlias = npt.NDArray[np.uint8]  # rows of blue, green and red
 
 INSTALL = "pip install 'slmbatch[ocr]'"
 NOTHING = "no text was found on it by OCR"
 POOR = 0.85  # a page's mean score below which its text is told to be doubtful
 PICTURE_SIDE, PICTURE_QUALITY = 1568, 80  # what most models look at; Anthropic's make larger ones smaller themselves
+SIDE = 2000  # pixels of the longer side that letters are read at: A4 at 170 dpi
+# Measured: faster and better than the defaults (benchmarks/README.md). Lines are found on a smaller picture than they
+# are read on. Few lines are longer than the others, and in a batch all are as long as the longest.
+SETTINGS = {
+    "Global.log_level": "critical",
+    "Global.use_cls": False,
+    "Global.max_side_len": SIDE,
+    "Global.return_word_box": True,
+    "Det.limit_type": "max",
+    "Det.limit_side_len": 960,
+    "Rec.rec_batch_num": 1,
+    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+}
 
 
 class Extent(NamedTuple):
@@ -47,7 +69,7 @@ def read_picture(number: int, pixels: Pixels, extent: Extent) -> Page:
         lines, turns = _upright(pixels)
     except Unreadable as error:
         return Page(number, "", str(error))
-    rows = list(_rows(lines))
+    rows = list(rows_of(lines))
     if not rows:
         return Page(number, "", NOTHING)
     pixels = _turned(pixels, turns)
@@ -75,12 +97,12 @@ def _upright(pixels: Pixels) -> tuple[list[Line], int]:
 
     A page on its side is turned in any case: its lines may be read well, but in no useful order. Raises Unreadable.
     """
-    lines = list(read_lines(pixels))
+    lines = list(_lines(pixels))
     told, mean = _told(lines)
     tried = turns_to_try([line.corners for line in lines], poor=mean < POOR)
     best, turns = 0.0 if len(tried) > 1 else told, 0
     for one in tried:
-        again = list(read_lines(_turned(pixels, one)))
+        again = list(_lines(_turned(pixels, one)))
         more, mean = _told(again)
         if more > best:
             lines, best, turns = again, more, one
@@ -105,70 +127,59 @@ def _told(lines: Sequence[Line]) -> tuple[float, float]:
     return told, sum(word.score for word in words) / max(len(words), 1)
 
 
-def _rows(lines: Sequence[Line]) -> Iterator[list[Piece]]:
-    """Put what stands at one height on one line, from top to bottom, the page's slant taken off.
+@cache
+def _engine() -> Any:
+    """Load the models, once in a process."""
+    import cv2
+    from rapidocr import RapidOCR
 
-    A picture doesn't tell columns of prose from those of a table. Keeping the former apart, as layout does where the
-    PDF's own order tells them, lost 12 of 202 fields of invoices.
+    cv2.setNumThreads(1)
+    return RapidOCR(params=SETTINGS)
+
+
+def _seen(pixels: Pixels) -> Any:
+    """Let the engine look at a picture, and nothing else. Raises Unreadable for whatever that raises.
+
+    It's made of four libraries that have no error in common (rapidocr, OpenCV, onnxruntime, numpy), and rapidocr's own
+    errors are in modules that it doesn't document.
     """
-    slant = _slant(lines)
-    rows = sorted((_row(line, slant) for line in lines), key=lambda row: -(row.bottom + row.top))
-    while rows:
-        first = rows[0]
-        level: list[Row] = []
-        others: list[Row] = []
-        for row in rows:
-            (level if row is first or first.beside(row) else others).append(row)
-        rows = others
-        yield list(_joined(level))
+    try:
+        return _engine()(pixels)
+    except MemoryError:  # the file's, whose process is replaced
+        raise
+    except Exception as error:
+        raise Unreadable(f"OCR failed on it ({type(error).__name__}: {error})") from error
 
 
-def _joined(level: Sequence[Row]) -> Iterator[Piece]:
-    """Yield the pieces of one height from left to right; those that no wide gap divides are one."""
-    last: Piece | None = None
-    for row in sorted(level, key=lambda row: row.pieces[0].left):
-        (piece,) = row.pieces
-        if last is not None and piece.left - last.right < WIDE * (row.top - row.bottom):
-            last.text += f" {piece.text}"
-            last.right = piece.right
-            last.words += piece.words
-            last.scores += piece.scores
+def _lines(pixels: Pixels) -> Iterator[Line]:
+    """Find and read the lines of a picture, in no useful order. Raises Unreadable."""
+    found = _seen(pixels)
+    if found.txts is None:
+        return
+    for text, corners, score, pieces in zip(found.txts, found.boxes, found.scores, found.word_results, strict=True):
+        if "".join(text.split()) == "".join(part.strip() for part, *_ in pieces):
+            yield Line(list(_words(text, pieces)), corners.tolist())
         else:
-            if last is not None:
-                yield last
-            last = piece
-    if last is not None:
-        yield last
+            yield Line(list(_spread(text, score, corners.tolist())), corners.tolist())
 
 
-def _row(line: Line, slant: float) -> Row:
-    """Make a row of one line: its height is that across the writing, its middle where the page's left edge would be."""
-    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.corners
-    half = (math.dist((x0, y0), (x3, y3)) + math.dist((x1, y1), (x2, y2))) / 4
-    middle = slant * (x0 + x1 + x2 + x3) / 4 - (y0 + y1 + y2 + y3) / 4
-    text = " ".join(word.text for word in line.words)
-    places, scores = [_place(word) for word in line.words], [word.score for word in line.words]
-    left, right = min(place[0] for place in places), max(place[2] for place in places)
-    return Row([Piece(text, left, right, places, scores)], middle - half, middle + half, number=False)
+def _words(text: str, pieces: Sequence[tuple[str, float, Any]]) -> Iterator[Word]:
+    """Put together what blanks divide: the engine's own words end elsewhere too, as between Chinese characters."""
+    rest = iter(pieces)
+    for word in text.split():
+        parts, length = [], 0
+        while length < len(word):
+            parts.append(next(rest))
+            length += len(parts[-1][0].strip())
+        corners = [corner for _, _, box in parts for corner in box]
+        yield Word(word, corners, min(1.0, *(score for _, score, _ in parts)))
 
 
-def _place(word: Word) -> Place:
-    across, down = [corner[0] for corner in word.corners], [corner[1] for corner in word.corners]
-    return min(across), -max(down), max(across), -min(down)
-
-
-def _slant(lines: Sequence[Line]) -> float:
-    """Return how far lines fall per pixel to the right: the median, longer lines counting more."""
-    tilts = []
-    for line in lines:
-        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.corners
-        length, height = (x1 + x2 - x0 - x3) / 2, (y3 + y2 - y0 - y1) / 2
-        if length > 3 * height:
-            tilts.append(((y1 + y2 - y0 - y3) / 2 / length, length))
-    tilts.sort()
-    half = sum(length for _, length in tilts) / 2
-    for tilt, length in tilts:
-        half -= length
-        if half <= 0:
-            return tilt
-    return 0.0
+def _spread(text: str, score: float, corners: Corners) -> Iterator[Word]:
+    """Share a line out among its words by their letters, where the engine doesn't tell of each or tells otherwise."""
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
+    for found in re.finditer(r"\S+", text):
+        ends = [place / len(text) for place in found.span()]
+        above = [(x0 + (x1 - x0) * end, y0 + (y1 - y0) * end) for end in ends]
+        below = [(x3 + (x2 - x3) * end, y3 + (y2 - y3) * end) for end in ends]
+        yield Word(found[0], [*above, *below], min(1.0, score))

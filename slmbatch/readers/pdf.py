@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slmbatch.einvoice.tree import MAX_XML_BYTES
+from slmbatch.readers.kinds import tally
 from slmbatch.readers.layout import cleaned, laid_out
-from slmbatch.readers.ocr import INSTALL, Extent, has_ocr, read_picture
-from slmbatch.readers.ocr_lines import SIDE
+from slmbatch.readers.ocr import INSTALL, SIDE, Extent, has_ocr, read_picture
 from slmbatch.readers.pool import still_at_work
 from slmbatch.readers.sources import Content, Reading, gather, stream_of
 from slmbatch.readers.xml import with_xml
@@ -34,11 +33,11 @@ MAX_ATTACHMENTS = 100
 SCANNED = "no text layer (scanned page)"
 EMPTY = "nothing is on it"
 _PASSWORD = "the PDF is password-protected; remove the password (for example with qpdf --decrypt) and run again"  # noqa: S105  a message
+AT_ONCE_BYTES = 2**24
 FEW = 50  # letters and digits: what a scanner, a fax or an archive stamps on a picture
 SPOILT = 0.2  # of the characters that are none (controls, private use): a font without a table of what its shapes mean
 NOISE = 0.5  # of the characters that are no letters or digits: a poor OCR's text behind a picture
 SEEN_AT_ONCE = 25  # scanned pages of one opened document, of up to some MB
-_NO_CHARACTER = re.compile("[\\x00-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\\ue000-\\uf8ff\\ufffd]")
 
 
 def read_pdf(content: Content, *, pictures: int = 0) -> Reading:
@@ -47,7 +46,7 @@ def read_pdf(content: Content, *, pictures: int = 0) -> Reading:
     from pypdfium2 import raw
 
     try:
-        document = _opened(content)
+        document = pypdfium2.PdfDocument(_opened(content))
     except pypdfium2.PdfiumError as error:
         if error.err_code == raw.FPDF_ERR_PASSWORD:
             return Reading(problem=_PASSWORD)
@@ -58,10 +57,11 @@ def read_pdf(content: Content, *, pictures: int = 0) -> Reading:
         return with_xml(gather(_pages(document, content), pictures=pictures), _attached_xml(document))
 
 
-def _opened(content: Content) -> pypdfium2.PdfDocument:
-    import pypdfium2
-
-    return pypdfium2.PdfDocument(content.absolute() if isinstance(content, Path) else content)
+def _opened(content: Content) -> Content:
+    """Return a small file's bytes: PDFium reads those faster than the file, which it goes through in small steps."""
+    if isinstance(content, bytes):
+        return content
+    return content.read_bytes() if content.stat().st_size <= AT_ONCE_BYTES else content.absolute()
 
 
 def _attached_xml(document: pypdfium2.PdfDocument) -> Iterator[tuple[str, bytes]]:
@@ -91,8 +91,10 @@ def read_page(page: pypdfium2.PdfPage, number: int) -> Page:
     told = Page(number, text, layout=layout) if text and not text.isspace() else Page(number, "", SCANNED)
     if _is_empty(page):
         return replace(told, note=told.note and EMPTY)
-    spoilt = _is_spoilt(text)
-    if not spoilt and not (_is_poor(text) and _is_picture(page)) and told.text:
+    counts = tally(text)
+    spoilt = counts.lost > SPOILT * counts.inked
+    poor = counts.alnum < max(FEW, NOISE * counts.inked)  # it could be a stamp on a picture, or the noise of a poor OCR
+    if not spoilt and not (poor and _is_picture(page)) and told.text:
         return told
     if not has_ocr():
         return replace(told, note=f"{told.note or 'its text layer says little or nothing'}; to read it: {INSTALL}")
@@ -101,7 +103,7 @@ def read_page(page: pypdfium2.PdfPage, number: int) -> Page:
         seen = _seen(page, number)
     except pypdfium2.PdfiumError:  # it can't be drawn
         return told
-    better = seen.text and (spoilt or _letters(seen.text) > _letters(text))
+    better = seen.text and (spoilt or tally(seen.text).alnum > counts.alnum)
     return seen if better or not told.text else told
 
 
@@ -130,20 +132,6 @@ def _is_picture(page: pypdfium2.PdfPage) -> bool:
     return bool(covered > (east - west) * (north - south) / 2)
 
 
-def _is_poor(text: str) -> bool:
-    """Say whether a text could be a stamp on a picture, or the noise of a poor OCR."""
-    return _letters(text) < max(FEW, NOISE * len("".join(text.split())))
-
-
-def _is_spoilt(text: str) -> bool:
-    """Say whether many of the characters are none, as in fonts that don't tell what their shapes mean."""
-    return len(_NO_CHARACTER.findall(text)) > SPOILT * len("".join(text.split()))
-
-
-def _letters(text: str) -> int:
-    return sum(map(str.isalnum, text))
-
-
 def _pages(document: pypdfium2.PdfDocument, content: Content) -> Iterator[Page]:
     """Yield the pages. PDFium holds what it has loaded until a document is closed: a long scan is opened anew."""
     import pypdfium2
@@ -153,7 +141,7 @@ def _pages(document: pypdfium2.PdfDocument, content: Content) -> Iterator[Page]:
         for number in range(1, len(document) + 1):
             if seen == SEEN_AT_ONCE:
                 anew.close()
-                document, seen = anew.enter_context(closing(_opened(content))), 0
+                document, seen = anew.enter_context(closing(pypdfium2.PdfDocument(_opened(content)))), 0
             try:
                 with closing(document[number - 1]) as page:
                     told = read_page(page, number)

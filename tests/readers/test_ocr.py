@@ -12,8 +12,7 @@ from slmbatch.checks.grounding import located
 from slmbatch.places import Box
 from slmbatch.readers import ReadOptions, find, read
 from slmbatch.readers.images import read_image
-from slmbatch.readers.ocr import Extent, read_picture
-from slmbatch.readers.ocr_lines import SIDE
+from slmbatch.readers.ocr import SIDE, Extent, read_picture
 from slmbatch.readers.turning import as_it_lies
 from slmbatch.types import Grounded, Page
 

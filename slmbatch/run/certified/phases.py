@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
-from slmbatch.certificates.certificate import Certificate, Provenance, certify
+from slmbatch.certificates.certificate import Certificate
 from slmbatch.certificates.earning import Replaced
-from slmbatch.certificates.gates import Reason, Refusal, refusal
-from slmbatch.certificates.planning import Batch as Shape
-from slmbatch.certificates.planning import Plan as Design
-from slmbatch.certificates.planning import plan as design
-from slmbatch.certificates.ranking import Places, Ranking
+from slmbatch.certificates.gates import Reason, Refusal
+from slmbatch.certificates.parts import Part, drawn
+from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.reuse import Reuse
-from slmbatch.certificates.settling import draw_line
-from slmbatch.certificates.ways import guessed_chances, ranked_way
+from slmbatch.certificates.several import Certificates, settle
+from slmbatch.certificates.ways import guessed_chances
 from slmbatch.readers import read
 from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
+from slmbatch.run.certified.design import Design, certificate_of, design, plans_of, read_design
 from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
-from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
+from slmbatch.run.certified.frozen import FROZEN_FILE
 from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history, target_of
-from slmbatch.run.certified.labels import (
-    LABELS_FILE,
-    agreement,
-    judged_by_top,
-    labelled_on,
-    missed,
-    read_labels,
-    told_about,
-    write_labels,
-)
+from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
+from slmbatch.run.certified.top import TopTier, Watch, over_budget, settled
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
-from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.plan import Plan
 from slmbatch.run.promise import Promise
-from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, Stage, write_durably
+from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, write_durably
 from slmbatch.store.manifest import open_manifest
-from slmbatch.store.parts import KeyIndex, PartStore, part_paths, settled_keys
-from slmbatch.store.rows import keys_in, sources_of
+from slmbatch.store.parts import KeyIndex, PartStore, part_paths
+from slmbatch.store.rows import keys_in
 from slmbatch.store.tables import build_tables
-
-Watch = Callable[[Counts], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,7 @@ class Outcome:
     """
 
     counts: Counts
-    certificate: Certificate | None = None
+    certificate: Certificate | Certificates | None = None
     refusal: Refusal | None = None
     replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
 
@@ -88,11 +76,8 @@ class CertifiedRun:
         self._watch = watch
         self._announce = announce
         self._tell_reuse = tell_reuse
-        self._agree = agree
-        self._agreed = False
         self._answered = folder.stage("answers", rows=folder.rows)
-        self._topped = folder.stage("top")
-        self._kinds = kinds_of(plan.schema)
+        self._top = TopTier(plan, folder, watch=watch, agree=agree)
 
     def run(self) -> Outcome:
         """Go through all phases; what an earlier session has done is found in the folder.
@@ -101,39 +86,43 @@ class CertifiedRun:
         Raises what `execute` does.
         """
         history = read_history(self._plan, self._folder)
-        if self._topped.parts.exists() and not self._plan.choices.overwrite:
-            PartStore(self._topped.parts)  # makes a part of the journal that a killed session has left
+        if self._top.stage.parts.exists() and not self._plan.choices.overwrite:
+            PartStore(self._top.stage.parts)  # makes a part of the journal that a killed session has left
         counts, unpaid = self._answer()
         if unpaid is not None:
             return self._deliver(KeyIndex(), Outcome(counts, refusal=unpaid), unpaid=True)
-        batch = open_batch(self._folder, self._answered, self._plan.schema)
+        batch = open_batch(self._folder, self._answered, self._plan.schema, self._promise.per)
         if history.reused is not None:
             keep_earlier(self._folder.certify / EARLIER_FILE, history.reused)
             found = certify_by(history.reused, batch, self._promise, tiers=self._plan.tiers)
             self._tell_reuse(found if isinstance(found, Refusal) else found.reuse)
             if not isinstance(found, Refusal):
                 return self._settle(batch, found.kept, Outcome(counts, found.certificate))
-        ranking = batch.ranking(self._promise.seed)
-        planned = self._design(batch, ranking, history)
+        return self._certify(batch, history, Outcome(counts))
+
+    def _certify(self, batch: Batch, history: History, outcome: Outcome) -> Outcome:
+        """Plan, label and settle a batch: with a certificate, or several, or with the reason why there is none."""
+        parts = batch.parts(self._promise.per, self._promise.seed)
+        planned = self._design(batch, parts, history)
         if isinstance(planned, Refusal):
-            return self._refuse(batch, Outcome(counts, refusal=planned))
+            return self._refuse(batch, replace(outcome, refusal=planned))
         self._announce(planned)
-        sample = ranking.sample(planned.sample)
-        places = ranking.order[sample]
-        agrees = self._labels(batch, places)
-        if isinstance(agrees, Refusal):
-            return self._deliver(KeyIndex(), Outcome(counts, refusal=agrees), unpaid=True)
-        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._topped.parts)
-        contents = batch.keys[batch.pool[ranking.order]]
-        line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated, contents=contents)
-        refused = self._sent_up(batch) or refusal(
-            line, sample, agrees, rows=len(batch), tolerated=planned.tolerated, delta=planned.target.delta
-        )
+        plans = plans_of(planned)
+        places = drawn(parts, {name: one.sample for name, one in plans.items()})
+        refused = self._top.label(batch, places)
         if refused is not None:
-            self._agreed = False
-            return self._refuse(batch, Outcome(counts, refusal=refused, replaced=replaced))
-        certificate = certify(planned, ranking, line, self._provenance())
-        return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate, replaced=replaced))
+            return self._deliver(KeyIndex(), replace(outcome, refusal=refused), unpaid=True)
+        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._top.stage.parts)
+        outcome = replace(outcome, replaced=replaced)
+        path = self._folder.certify / LABELS_FILE
+        agrees = agreed_by_part(path, parts, self._promise.per)
+        origin = provenance(self._promise, self._plan.tiers, labelled_on(path))
+        settled = self._sent_up(batch) or settle(parts, plans, agrees, origin, together=self._promise.per == "field")
+        if isinstance(settled, Refusal):
+            self._top.ask_again()
+            return self._refuse(batch, replace(outcome, refusal=settled))
+        certificate = certificate_of(planned, settled)
+        return self._settle(batch, np.flatnonzero(settled.kept), replace(outcome, certificate=certificate))
 
     def _answer(self) -> tuple[Counts, Refusal | None]:
         """Have the tiers below the top one answer everything, unless their answers are frozen already."""
@@ -145,45 +134,24 @@ class CertifiedRun:
             return Counts(total=rows, read=rows, done=rows, resumed=rows), None
         one = Pass(plan.tiers[:-1], self._answered)
         counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
-        left = keys_in(folder.rows).missing(_settled(self._answered))
+        left = keys_in(folder.rows).missing(settled(self._answered))
         # frozen without them, they couldn't be asked about any more
-        return counts, self._unpaid(one.tiers, f"all but {len(left)} texts") if left else None
+        return counts, over_budget(plan, one.tiers, f"all but {len(left)} texts") if left else None
 
-    def _design(self, batch: Batch, ranking: Ranking, history: History) -> Design | Refusal:
+    def _design(self, batch: Batch, parts: Mapping[str, Part], history: History) -> Design | Refusal:
         """Plan the labels by those of earlier runs, or take what was planned, or refused, before any was bought."""
-        path = self._folder.certify / PLAN_FILE
+        path, per = self._folder.certify / PLAN_FILE, self._promise.per
         if path.exists():
-            return msgspec.json.decode(path.read_bytes(), type=Design)
+            return read_design(path.read_bytes(), per)
         refused = self._refused_earlier()
         if refused is not None:
             return refused
-        scores = np.asarray(batch.frozen.scores, np.float64)[ranking.order]
+        chances = {name: history.chances(one.scores()) or guessed_chances(one.scores()) for name, one in parts.items()}
         prices = per_row(self._plan, self._answered.parts)
-        way = ranked_way(history.chances(scores) or guessed_chances(scores))
-        made = design(way, Shape(len(batch), len(batch.pool)), target_of(self._promise), prices=prices)
+        made = design(per, parts, chances, target_of(self._promise), rows=len(batch), prices=prices)
         if not isinstance(made, Refusal):
             write_durably(path, msgspec.json.encode(made))
         return made
-
-    def _labels(self, batch: Batch, places: Places) -> list[bool | None] | Refusal:
-        """Have the top tier label rows of the pool; returns whether it agrees, None where it didn't answer.
-
-        Those for which it couldn't be reached earlier are asked about again.
-        """
-        keys = batch.keys_at(places)
-        unpaid = self._ask(KeyIndex.of(keys), "labels", again=missed(keys, self._topped.parts))
-        if unpaid is not None:
-            return unpaid
-        assert batch.frozen.answers is not None
-        path = self._folder.certify / LABELS_FILE
-        ids, cheap = ([some[place] for place in places.tolist()] for some in (batch.frozen.ids, batch.frozen.answers))
-        told = told_about(keys, self._topped.parts, self._kinds)
-        agrees = agreement(cheap, told)
-        if not path.exists() or list(read_labels(path).values()) != agrees:
-            (self._folder.root / CERTIFICATE).unlink(missing_ok=True)  # it rests on the labels that were there
-            first = dt.date.fromisoformat(labelled_on(path)) if path.exists() else dt.datetime.now(dt.UTC).date()
-            write_labels(path, ids, told, agrees, asked_on=first)
-        return agrees
 
     def _refused_earlier(self) -> Refusal | None:
         """Return the refusal of an earlier session; a budget that ended isn't one."""
@@ -195,7 +163,7 @@ class CertifiedRun:
 
         A certificate could only take its answers back, however many labels have come since.
         """
-        return None if batch.everything().missing(_settled(self._topped)) else self._refused_earlier()
+        return self._refused_earlier() if self._top.has_answered(batch.everything()) else None
 
     def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
         """Say why there's no certificate, and send every row up."""
@@ -207,7 +175,7 @@ class CertifiedRun:
     def _settle(self, batch: Batch, kept: Places, outcome: Outcome) -> Outcome:
         """Ask the top tier about every row but the kept ones, and write the results."""
         staying = keys_of(batch, kept)
-        unpaid = self._ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
+        unpaid = self._top.ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
@@ -219,40 +187,8 @@ class CertifiedRun:
         if outcome.refusal is not None:
             save_refusal(folder, outcome.refusal)
         waits_for = self._plan.tiers[-1].name if unpaid else None
-        compose(self._answered.parts, self._topped.parts, folder.parts, staying, waits_for=waits_for)
+        compose(self._answered.parts, self._top.stage.parts, folder.parts, staying, waits_for=waits_for)
         build_tables(folder, part_paths(folder.parts), schema)
         if outcome.certificate is not None:
             write_proof(folder, outcome.certificate, schema)
         return outcome
-
-    def _ask(self, keys: KeyIndex, what: str, *, again: Sequence[bytes] = ()) -> Refusal | None:
-        """Ask the top tier about these contents, as far as it hasn't been, and about those of `again`.
-
-        Returns what the budget has left out.
-        """
-        top = self._plan.tiers[-1]
-        settled = _settled(self._topped, without_failed=self._plan.choices.retry_failed)
-        wanted = frozenset([*keys.missing(settled), *again])
-        if not wanted:
-            return None
-        if not self._agreed:
-            self._agree(f"Ask {top.name} about {len(wanted):,} texts ({what}), and go on?")
-            self._agreed = True
-        sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
-        one = Pass((top,), self._topped, threshold=0.0, only=wanted, sources=sources)
-        asked = replace(self._plan, choices=replace(self._plan.choices, retry_failed=True))  # only what is wanted
-        run_pass(asked, self._folder, one, watch=self._watch)
-        left = keys.missing(_settled(self._topped))
-        return self._unpaid(one.tiers, f"all but {len(left)} of {len(keys)} texts ({what})") if left else None
-
-    def _unpaid(self, tiers: Sequence[TierPlan], asked: str) -> Refusal:
-        names = " and ".join(tier.name for tier in tiers)
-        said = f"the budget of {self._plan.max_usd} USD is reached: {names} could be asked about {asked}."
-        return Refusal(Reason.OVER_BUDGET, said)
-
-    def _provenance(self) -> Provenance:
-        return provenance(self._promise, self._plan.tiers, labelled_on(self._folder.certify / LABELS_FILE))
-
-
-def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:
-    return KeyIndex.gathered(settled_keys(stage.parts, without_failed=without_failed))
