@@ -90,7 +90,9 @@ def run_pass(
         if any(tier.metered for tier in one.tiers):
             purse.open(Ledger(folder.ledger, run))
         loop = Loop(asked, folder, cascade=cascade, purse=purse, documents=documents, watch=watch, stage=one.stage)
-        if one.only is None:
+        if one.only is not None:
+            loop.counts.total = len(one.only)
+        else:
             (folder.root / DONE).unlink(missing_ok=True)
         _run(loop.run())
     except (Interrupted, EngineError) as error:
@@ -111,8 +113,15 @@ def _found(found: Found, sources: frozenset[str] | None) -> Found:
 
 
 def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:
+    """Yield the first document of each of these contents."""
+    left = set(keys)
     for batch in documents:
-        yield [document for document in batch if document.content_hash() in keys]
+        wanted = []
+        for document in batch:
+            if (key := document.content_hash()) in left:
+                left.remove(key)
+                wanted.append(document)
+        yield wanted
 
 
 def _cascade(plan: Plan, tiers: Sequence[TierPlan], folder: RunFolder, purse: Purse) -> Cascade:
