@@ -16,7 +16,7 @@ from slmbatch.certificates.reuse import Reuse
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
-from slmbatch.report.promise import promised
+from slmbatch.report.promise import promised, statement
 from slmbatch.run.certified.phases import CertifiedRun, Outcome
 from slmbatch.run.certified.proof import verify
 from slmbatch.run.plan import Plan
@@ -105,10 +105,7 @@ def reuse_lines(found: Reuse | Refusal, plan: Plan) -> list[str]:
 
 def _promised(planned: Design, top: str) -> str:
     target = planned.target
-    return (
-        f"at least {target.agreement:.2%} of {planned.rows:,} rows as {top} would say, with {1 - target.delta:.0%} "
-        "certainty"
-    )
+    return statement(target.agreement, target.delta, rows=f"{planned.rows:,} rows", top_tier=top)
 
 
 def _missing(planned: Design) -> str:

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def statement(agreement: float, delta: float, *, rows: str, top_tier: str) -> str:
+    """Return the promise in words. Shares keep their digits: rounded, they would promise more than was asked for."""
+    return f"with {_percent(1 - delta)} certainty at least {_percent(agreement)} of {rows} are as {top_tier} would say"
+
+
 def promised(told: Mapping[str, Any] | None) -> list[str]:
     """Return sentences about the `certificate` of report.json; none where the run had no --target."""
     if told is None:
@@ -14,16 +19,20 @@ def promised(told: Mapping[str, Any] | None) -> list[str]:
     if "refused" in told:
         return [f"No certificate: {told['message']}", *replaced]
     kept, rows, errors = told["kept"], told["rows"], told["errors"]
+    of = "them" if "drift" in told else f"{rows:,} rows"
+    said = statement(told["agreement"], told["delta"], rows=of, top_tier=told["top_tier"])
     if "drift" in told:
         return [
-            f"Certified, if the {rows:,} rows are like {told['sample']:,} labelled ones of an earlier batch: with "
-            f"{1 - told['delta']:.0%} certainty at least {told['agreement']:.2%} of them are as {told['top_tier']} "
-            f"would say ({told['asked_on']}).",
+            f"Certified, if the {rows:,} rows are like {told['sample']:,} labelled ones of an earlier batch: {said} "
+            f"({told['asked_on']}).",
             f"It answers {rows - kept:,} of them itself; of the labelled ones {errors:,} differed.",
         ]
     return [
-        f"Certified: with {1 - told['delta']:.0%} certainty at least {told['agreement']:.2%} of {rows:,} rows are as "
-        f"{told['top_tier']} would say ({told['asked_on']}).",
+        f"Certified: {said} ({told['asked_on']}).",
         f"It answers {rows - kept:,} of them itself; of {told['sample']:,} drawn at random {errors:,} differed.",
         *replaced,
     ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.6g}%"
