@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from cascades import Cascade, Known, cascade, cheapest_cascade, last_step
 from certificate_rivals import labelled
 from scipy.special import betaincinv
 
 from slmbatch.certificates.calibration import confidence_features, fit_logistic
-from slmbatch.certificates.cascades import Cascade, Known, cascade, cheapest_cascade, last_step
 from slmbatch.certificates.counting import Target
 from slmbatch.certificates.curves import fit_curve
 from slmbatch.certificates.gates import Refusal
