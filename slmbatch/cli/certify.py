@@ -18,7 +18,7 @@ from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
 from slmbatch.report.promise import promised, statement
 from slmbatch.run.certified.phases import CertifiedRun, Outcome
-from slmbatch.run.certified.proof import verify
+from slmbatch.run.certified.proof import ASKED_TWICE, asked_twice, verify
 from slmbatch.run.plan import Plan
 from slmbatch.store.folder import CERTIFICATE, RunFolder
 
@@ -34,7 +34,8 @@ def run_certified(plan: Plan, folder: RunFolder, flags: Flags) -> Outcome:
             if isinstance(planned, Refusal):
                 _refused(planned, strict=flags.strict, quiet=flags.quiet)
             elif not flags.quiet:
-                for line in plan_lines(planned, plan.tiers[-1].name):
+                assert plan.choices.promise is not None
+                for line in plan_lines(planned, plan.tiers[-1].name, twice=plan.choices.promise.twice):
                     progress.say(line)
 
         def agree(question: str) -> None:
@@ -73,14 +74,18 @@ def _agree(question: str, plan: Plan, flags: Flags, progress: Progress) -> None:
         raise UsageError("Nothing more was bought.", "What was answered is kept: the same command goes on from here.")
 
 
-def plan_lines(planned: Design, top: str) -> list[str]:
-    """Say what a certificate will take, before any money is spent."""
-    asked = planned.asked[-1]
-    money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, perhaps {planned.usd_high:.4f}"
+def plan_lines(planned: Design, top: str, *, twice: int = 0) -> list[str]:
+    """Say what a certificate will take, before any money is spent; about `twice` rows the top tier is asked again."""
+    asked, again = planned.asked[-1], min(twice, planned.sample)
+    money = ""
+    if planned.usd is not None and planned.usd_high is not None and planned.alone_usd is not None:
+        more = planned.alone_usd / planned.rows * again
+        money = f", {planned.usd + more:.4f} USD in all, perhaps {planned.usd_high + more:.4f}"
     alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
     return [
         f"Certificate: {_promised(planned, top)}.",
         f"  labels: {planned.sample:,} rows are drawn and asked of {top}; {planned.tolerated} may differ",
+        *([f"  asked twice: {again:,} of these, for how often {top} says the same again"] if again else []),
         f"  expected: {top} is asked about {asked.expected:,} rows ({asked.low:,} to {asked.high:,}){money}{alone}",
         f"  at worst: {_missing(planned)} probability",
     ]
@@ -116,12 +121,14 @@ def _missing(planned: Design) -> str:
 
 def told(outcome: Outcome) -> dict[str, object]:
     """Return the outcome as the report has it."""
-    replaced: dict[str, object] = {"replaced": [one.facts() for one in outcome.replaced]}
+    judged: dict[str, object] = {"replaced": [one.facts() for one in outcome.replaced]}
+    if outcome.noise is not None:
+        judged[ASKED_TWICE] = outcome.noise.facts()
     if outcome.refusal is not None:
         one = outcome.refusal
-        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | replaced
+        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | judged
     assert outcome.certificate is not None
-    return _facts(outcome.certificate) | replaced
+    return _facts(outcome.certificate) | judged
 
 
 def _facts(one: Certificate) -> dict[str, object]:
@@ -133,11 +140,12 @@ def _facts(one: Certificate) -> dict[str, object]:
 def verify_verb(out: Path, *, json_: bool) -> None:
     """Say whether a certificate is true to its files. Raises Unsettled if it isn't."""
     certificate, differing = verify(RunFolder(out))
+    twice = asked_twice(RunFolder(out))
     if json_:
         found = [{name: str(value) for name, value in asdict(one).items()} for one in differing]
         typer.echo(json.dumps({"verified": not differing, "differences": found}, indent=2, ensure_ascii=False))
     else:
-        said = [_line(one) for one in differing] or ["Verified.", *promised(_facts(certificate))]
+        said = [_line(one) for one in differing] or ["Verified.", *promised(_facts(certificate) | {ASKED_TWICE: twice})]
         typer.echo("\n".join(said))
     if differing:
         raise Unsettled(

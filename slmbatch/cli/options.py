@@ -43,6 +43,10 @@ Reuse = Annotated[
     Path | None,
     typer.Option("--reuse", metavar="RUN", help="Certify by labels of this certified run, if rows are alike."),
 ]
+AskTwice = Annotated[
+    int | None,
+    typer.Option("--ask-twice", min=1, metavar="N", help="Ask the last tier again about N labelled rows: its noise."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Buy a certificate's labels without asking first.")]
 Prices = Annotated[
     list[str] | None,

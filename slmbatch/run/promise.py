@@ -12,7 +12,8 @@ class Promise:
     """What a certified run promises: `target` of its rows as the last tier would have said, with certainty 1 - `delta`.
 
     `seed` decides about ties and the sample. `earlier` are folders of certified runs whose labels plan the sample;
-    those of `reuse` take its place.
+    those of `reuse` take its place. About `twice` rows of the sample the last tier is asked again: that's no part of
+    the promise, and no setting of the run.
     """
 
     target: Decimal
@@ -20,6 +21,7 @@ class Promise:
     seed: int = 0
     earlier: tuple[Path, ...] = ()
     reuse: Path | None = None
+    twice: int = 0
 
     def settings(self) -> dict[str, str | list[str]]:
         """Return what it adds to a run's manifest."""

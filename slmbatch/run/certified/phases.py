@@ -12,6 +12,7 @@ import numpy as np
 from slmbatch.certificates.certificate import Certificate, Provenance, certify
 from slmbatch.certificates.earning import Replaced
 from slmbatch.certificates.gates import Reason, Refusal, refusal
+from slmbatch.certificates.noise import Noise
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
 from slmbatch.certificates.planning import plan as design
@@ -20,6 +21,7 @@ from slmbatch.certificates.reuse import Reuse
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
 from slmbatch.readers import read
+from slmbatch.run.certified.asking import Watch, ask_top, settled
 from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
@@ -37,17 +39,16 @@ from slmbatch.run.certified.labels import (
 )
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
+from slmbatch.run.certified.twice import ask_twice
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.promise import Promise
-from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, Stage, write_durably
+from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, write_durably
 from slmbatch.store.manifest import open_manifest
-from slmbatch.store.parts import KeyIndex, PartStore, part_paths, settled_keys
-from slmbatch.store.rows import keys_in, sources_of
+from slmbatch.store.parts import KeyIndex, PartStore, part_paths
+from slmbatch.store.rows import keys_in
 from slmbatch.store.tables import build_tables
-
-Watch = Callable[[Counts], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Outcome:
     certificate: Certificate | None = None
     refusal: Refusal | None = None
     replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
+    noise: Noise | None = None  # the top tier's own, where it was asked twice
 
 
 class CertifiedRun:
@@ -145,7 +147,7 @@ class CertifiedRun:
             return Counts(total=rows, read=rows, done=rows, resumed=rows), None
         one = Pass(plan.tiers[:-1], self._answered)
         counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
-        left = keys_in(folder.rows).missing(_settled(self._answered))
+        left = keys_in(folder.rows).missing(settled(self._answered))
         # frozen without them, they couldn't be asked about any more
         return counts, self._unpaid(one.tiers, f"all but {len(left)} texts") if left else None
 
@@ -195,7 +197,7 @@ class CertifiedRun:
 
         A certificate could only take its answers back, however many labels have come since.
         """
-        return None if batch.everything().missing(_settled(self._topped)) else self._refused_earlier()
+        return None if batch.everything().missing(settled(self._topped)) else self._refused_earlier()
 
     def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
         """Say why there's no certificate, and send every row up."""
@@ -210,6 +212,9 @@ class CertifiedRun:
         unpaid = self._ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
+        else:
+            noise = ask_twice(self._plan, self._folder, batch, agree=self._agree_to, watch=self._watch)
+            outcome = replace(outcome, noise=noise)
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
 
     def _deliver(self, staying: KeyIndex, outcome: Outcome, *, unpaid: bool) -> Outcome:
@@ -222,7 +227,7 @@ class CertifiedRun:
         compose(self._answered.parts, self._topped.parts, folder.parts, staying, waits_for=waits_for)
         build_tables(folder, part_paths(folder.parts), schema)
         if outcome.certificate is not None:
-            write_proof(folder, outcome.certificate, schema)
+            write_proof(folder, outcome.certificate, schema, outcome.noise)
         return outcome
 
     def _ask(self, keys: KeyIndex, what: str, *, again: Sequence[bytes] = ()) -> Refusal | None:
@@ -230,20 +235,21 @@ class CertifiedRun:
 
         Returns what the budget has left out.
         """
-        top = self._plan.tiers[-1]
-        settled = _settled(self._topped, without_failed=self._plan.choices.retry_failed)
-        wanted = frozenset([*keys.missing(settled), *again])
+        known = settled(self._topped, without_failed=self._plan.choices.retry_failed)
+        wanted = frozenset([*keys.missing(known), *again])
         if not wanted:
             return None
+        self._agree_to(len(wanted), what)
+        ask_top(self._plan, self._folder, self._topped, wanted, watch=self._watch)
+        left = keys.missing(settled(self._topped))
+        asked = f"all but {len(left)} of {len(keys)} texts ({what})"
+        return self._unpaid(self._plan.tiers[-1:], asked) if left else None
+
+    def _agree_to(self, texts: int, what: str) -> None:
+        """Ask whether the top tier may be asked, unless that's known."""
         if not self._agreed:
-            self._agree(f"Ask {top.name} about {len(wanted):,} texts ({what}), and go on?")
+            self._agree(f"Ask {self._plan.tiers[-1].name} about {texts:,} texts ({what}), and go on?")
             self._agreed = True
-        sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
-        one = Pass((top,), self._topped, threshold=0.0, only=wanted, sources=sources)
-        asked = replace(self._plan, choices=replace(self._plan.choices, retry_failed=True))  # only what is wanted
-        run_pass(asked, self._folder, one, watch=self._watch)
-        left = keys.missing(_settled(self._topped))
-        return self._unpaid(one.tiers, f"all but {len(left)} of {len(keys)} texts ({what})") if left else None
 
     def _unpaid(self, tiers: Sequence[TierPlan], asked: str) -> Refusal:
         names = " and ".join(tier.name for tier in tiers)
@@ -252,7 +258,3 @@ class CertifiedRun:
 
     def _provenance(self) -> Provenance:
         return provenance(self._promise, self._plan.tiers, labelled_on(self._folder.certify / LABELS_FILE))
-
-
-def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:
-    return KeyIndex.gathered(settled_keys(stage.parts, without_failed=without_failed))

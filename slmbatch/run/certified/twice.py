@@ -1,0 +1,73 @@
+"""Asking the top tier about some rows of the sample a second time: what its own agreement is worth.
+
+The second answers are kept apart and replace nothing. They are real ones: neither the run's parts nor its ledger answer
+a question that is asked on another occasion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from slmbatch.certificates.noise import Noise
+from slmbatch.run.certified.asking import Watch, ask_top, settled
+from slmbatch.run.certified.batch import Batch
+from slmbatch.run.certified.frozen import Kinds, answers, answers_by_field, kinds_of
+from slmbatch.run.certified.labels import LABELS_FILE
+from slmbatch.run.plan import Plan
+from slmbatch.store.folder import RunFolder
+from slmbatch.store.located import LocatedParts
+from slmbatch.store.parts import KeyIndex, PartStore, part_paths
+
+AGAIN = "again"  # the occasion
+
+
+def ask_twice(
+    plan: Plan, folder: RunFolder, batch: Batch, *, agree: Callable[[int, str], None], watch: Watch
+) -> Noise | None:
+    """Ask the top tier again about as many rows of the sample as the promise says, as far as it hasn't been.
+
+    `agree` gets the number of texts before any is asked. Returns what is known then, which a budget may have cut short;
+    None where nothing was to be asked twice, or no row of this batch was labelled.
+    """
+    promise = plan.choices.promise
+    assert promise is not None
+    labels = folder.certify / LABELS_FILE
+    if not promise.twice or not labels.exists():
+        return None
+    stage, kinds = folder.again, kinds_of(plan.schema)
+    if stage.parts.exists():
+        PartStore(stage.parts)  # makes a part of the journal that a killed session has left
+    drawn = min(promise.twice, pq.read_metadata(labels).num_rows)
+    once = _told(folder.stage("top").parts, _keys(batch, promise.seed, drawn), kinds)
+    left = KeyIndex.of(list(once)).missing(settled(stage, without_failed=plan.choices.retry_failed))
+    if left:
+        agree(len(left), "a second time")
+        ask_top(plan, folder, stage, left, watch=watch, occasion=AGAIN)
+    return noise(folder, batch, kinds, seed=promise.seed, drawn=drawn)
+
+
+def noise(folder: RunFolder, batch: Batch, kinds: Kinds | None, *, seed: int, drawn: int) -> Noise:
+    """Compare both answers to the texts of so many rows, the first that were drawn for the sample."""
+    keys = _keys(batch, seed, drawn)
+    first, second = (_told(stage.parts, keys, kinds) for stage in (folder.stage("top"), folder.again))
+    both = [(first[key], second[key]) for key in keys if key in first and key in second]
+    fields = {path: sum(one[1].get(path) == other[1].get(path) for one, other in both) for path in kinds or ()}
+    return Noise(drawn, len(both), sum(one[0] == other[0] for one, other in both), fields)
+
+
+def _keys(batch: Batch, seed: int, drawn: int) -> list[bytes]:
+    """Return the contents of these rows, each once."""
+    ranking = batch.ranking(seed)
+    return list(dict.fromkeys(batch.keys_at(ranking.order[ranking.sample(drawn)])))
+
+
+def _told(parts: Path, keys: Sequence[bytes], kinds: Kinds | None) -> dict[bytes, tuple[str, Mapping[str, object]]]:
+    """Return the answers that a pass has to these contents: whole, and by field."""
+    located = LocatedParts(part_paths(parts))
+    found = located.find(keys)
+    table = located.take(found[found >= 0])
+    told = zip(table["key"].to_pylist(), answers(table, kinds), answers_by_field(table, kinds or {}), strict=True)
+    return {key: (answer, fields) for key, answer, fields in told if answer is not None}
