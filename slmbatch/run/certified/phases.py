@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -21,28 +20,19 @@ from slmbatch.certificates.reuse import Reuse
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
 from slmbatch.readers import read
-from slmbatch.run.certified.asking import Watch, ask_top, settled
 from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
-from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
+from slmbatch.run.certified.frozen import FROZEN_FILE
 from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history, target_of
-from slmbatch.run.certified.labels import (
-    LABELS_FILE,
-    agreement,
-    judged_by_top,
-    labelled_on,
-    missed,
-    read_labels,
-    told_about,
-    write_labels,
-)
+from slmbatch.run.certified.labels import LABELS_FILE, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
+from slmbatch.run.certified.top import TopTier, Watch, over_budget, settled
 from slmbatch.run.certified.twice import ask_twice
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
-from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.plan import Plan
 from slmbatch.run.promise import Promise
 from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, write_durably
 from slmbatch.store.manifest import open_manifest
@@ -90,11 +80,8 @@ class CertifiedRun:
         self._watch = watch
         self._announce = announce
         self._tell_reuse = tell_reuse
-        self._agree = agree
-        self._agreed = False
         self._answered = folder.stage("answers", rows=folder.rows)
-        self._topped = folder.stage("top")
-        self._kinds = kinds_of(plan.schema)
+        self._top = TopTier(plan, folder, watch=watch, agree=agree)
 
     def run(self) -> Outcome:
         """Go through all phases; what an earlier session has done is found in the folder.
@@ -103,8 +90,8 @@ class CertifiedRun:
         Raises what `execute` does.
         """
         history = read_history(self._plan, self._folder)
-        if self._topped.parts.exists() and not self._plan.choices.overwrite:
-            PartStore(self._topped.parts)  # makes a part of the journal that a killed session has left
+        if self._top.stage.parts.exists() and not self._plan.choices.overwrite:
+            PartStore(self._top.stage.parts)  # makes a part of the journal that a killed session has left
         counts, unpaid = self._answer()
         if unpaid is not None:
             return self._deliver(KeyIndex(), Outcome(counts, refusal=unpaid), unpaid=True)
@@ -122,17 +109,17 @@ class CertifiedRun:
         self._announce(planned)
         sample = ranking.sample(planned.sample)
         places = ranking.order[sample]
-        agrees = self._labels(batch, places)
+        agrees = self._top.labels(batch, places)
         if isinstance(agrees, Refusal):
             return self._deliver(KeyIndex(), Outcome(counts, refusal=agrees), unpaid=True)
-        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._topped.parts)
+        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._top.stage.parts)
         contents = batch.keys[batch.pool[ranking.order]]
         line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated, contents=contents)
         refused = self._sent_up(batch) or refusal(
             line, sample, agrees, rows=len(batch), tolerated=planned.tolerated, delta=planned.target.delta
         )
         if refused is not None:
-            self._agreed = False
+            self._top.ask_again()
             return self._refuse(batch, Outcome(counts, refusal=refused, replaced=replaced))
         certificate = certify(planned, ranking, line, self._provenance())
         return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate, replaced=replaced))
@@ -149,7 +136,7 @@ class CertifiedRun:
         counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
         left = keys_in(folder.rows).missing(settled(self._answered))
         # frozen without them, they couldn't be asked about any more
-        return counts, self._unpaid(one.tiers, f"all but {len(left)} texts") if left else None
+        return counts, over_budget(plan, one.tiers, f"all but {len(left)} texts") if left else None
 
     def _design(self, batch: Batch, ranking: Ranking, history: History) -> Design | Refusal:
         """Plan the labels by those of earlier runs, or take what was planned, or refused, before any was bought."""
@@ -167,26 +154,6 @@ class CertifiedRun:
             write_durably(path, msgspec.json.encode(made))
         return made
 
-    def _labels(self, batch: Batch, places: Places) -> list[bool | None] | Refusal:
-        """Have the top tier label rows of the pool; returns whether it agrees, None where it didn't answer.
-
-        Those for which it couldn't be reached earlier are asked about again.
-        """
-        keys = batch.keys_at(places)
-        unpaid = self._ask(KeyIndex.of(keys), "labels", again=missed(keys, self._topped.parts))
-        if unpaid is not None:
-            return unpaid
-        assert batch.frozen.answers is not None
-        path = self._folder.certify / LABELS_FILE
-        ids, cheap = ([some[place] for place in places.tolist()] for some in (batch.frozen.ids, batch.frozen.answers))
-        told = told_about(keys, self._topped.parts, self._kinds)
-        agrees = agreement(cheap, told)
-        if not path.exists() or list(read_labels(path).values()) != agrees:
-            (self._folder.root / CERTIFICATE).unlink(missing_ok=True)  # it rests on the labels that were there
-            first = dt.date.fromisoformat(labelled_on(path)) if path.exists() else dt.datetime.now(dt.UTC).date()
-            write_labels(path, ids, told, agrees, asked_on=first)
-        return agrees
-
     def _refused_earlier(self) -> Refusal | None:
         """Return the refusal of an earlier session; a budget that ended isn't one."""
         refused = saved_refusal(self._folder)
@@ -197,7 +164,7 @@ class CertifiedRun:
 
         A certificate could only take its answers back, however many labels have come since.
         """
-        return None if batch.everything().missing(settled(self._topped)) else self._refused_earlier()
+        return self._refused_earlier() if self._top.has_answered(batch.everything()) else None
 
     def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
         """Say why there's no certificate, and send every row up."""
@@ -209,12 +176,11 @@ class CertifiedRun:
     def _settle(self, batch: Batch, kept: Places, outcome: Outcome) -> Outcome:
         """Ask the top tier about every row but the kept ones, and write the results."""
         staying = keys_of(batch, kept)
-        unpaid = self._ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
+        unpaid = self._top.ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
         else:
-            noise = ask_twice(self._plan, self._folder, batch, agree=self._agree_to, watch=self._watch)
-            outcome = replace(outcome, noise=noise)
+            outcome = replace(outcome, noise=ask_twice(self._plan, self._folder, batch, self._top))
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
 
     def _deliver(self, staying: KeyIndex, outcome: Outcome, *, unpaid: bool) -> Outcome:
@@ -224,37 +190,11 @@ class CertifiedRun:
         if outcome.refusal is not None:
             save_refusal(folder, outcome.refusal)
         waits_for = self._plan.tiers[-1].name if unpaid else None
-        compose(self._answered.parts, self._topped.parts, folder.parts, staying, waits_for=waits_for)
+        compose(self._answered.parts, self._top.stage.parts, folder.parts, staying, waits_for=waits_for)
         build_tables(folder, part_paths(folder.parts), schema)
         if outcome.certificate is not None:
             write_proof(folder, outcome.certificate, schema, outcome.noise)
         return outcome
-
-    def _ask(self, keys: KeyIndex, what: str, *, again: Sequence[bytes] = ()) -> Refusal | None:
-        """Ask the top tier about these contents, as far as it hasn't been, and about those of `again`.
-
-        Returns what the budget has left out.
-        """
-        known = settled(self._topped, without_failed=self._plan.choices.retry_failed)
-        wanted = frozenset([*keys.missing(known), *again])
-        if not wanted:
-            return None
-        self._agree_to(len(wanted), what)
-        ask_top(self._plan, self._folder, self._topped, wanted, watch=self._watch)
-        left = keys.missing(settled(self._topped))
-        asked = f"all but {len(left)} of {len(keys)} texts ({what})"
-        return self._unpaid(self._plan.tiers[-1:], asked) if left else None
-
-    def _agree_to(self, texts: int, what: str) -> None:
-        """Ask whether the top tier may be asked, unless that's known."""
-        if not self._agreed:
-            self._agree(f"Ask {self._plan.tiers[-1].name} about {texts:,} texts ({what}), and go on?")
-            self._agreed = True
-
-    def _unpaid(self, tiers: Sequence[TierPlan], asked: str) -> Refusal:
-        names = " and ".join(tier.name for tier in tiers)
-        said = f"the budget of {self._plan.max_usd} USD is reached: {names} could be asked about {asked}."
-        return Refusal(Reason.OVER_BUDGET, said)
 
     def _provenance(self) -> Provenance:
         return provenance(self._promise, self._plan.tiers, labelled_on(self._folder.certify / LABELS_FILE))

@@ -6,46 +6,36 @@ a question that is asked on another occasion.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from slmbatch.certificates.noise import Noise
-from slmbatch.run.certified.asking import Watch, ask_top, settled
 from slmbatch.run.certified.batch import Batch
 from slmbatch.run.certified.frozen import Kinds, answers, answers_by_field, kinds_of
 from slmbatch.run.certified.labels import LABELS_FILE
+from slmbatch.run.certified.top import TopTier
 from slmbatch.run.plan import Plan
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.located import LocatedParts
-from slmbatch.store.parts import KeyIndex, PartStore, part_paths
-
-AGAIN = "again"  # the occasion
+from slmbatch.store.parts import KeyIndex, part_paths
 
 
-def ask_twice(
-    plan: Plan, folder: RunFolder, batch: Batch, *, agree: Callable[[int, str], None], watch: Watch
-) -> Noise | None:
-    """Ask the top tier again about as many rows of the sample as the promise says, as far as it hasn't been.
+def ask_twice(plan: Plan, folder: RunFolder, batch: Batch, top: TopTier) -> Noise | None:
+    """Ask the top tier again about as many rows of the sample as the promise says, where it has answered them.
 
-    `agree` gets the number of texts before any is asked. Returns what is known then, which a budget may have cut short;
-    None where nothing was to be asked twice, or no row of this batch was labelled.
+    Returns what is known then, which a budget may have cut short; None where nothing was to be asked twice, or no row
+    of this batch was labelled.
     """
     promise = plan.choices.promise
     assert promise is not None
     labels = folder.certify / LABELS_FILE
     if not promise.twice or not labels.exists():
         return None
-    stage, kinds = folder.again, kinds_of(plan.schema)
-    if stage.parts.exists():
-        PartStore(stage.parts)  # makes a part of the journal that a killed session has left
-    drawn = min(promise.twice, pq.read_metadata(labels).num_rows)
-    once = _told(folder.stage("top").parts, _keys(batch, promise.seed, drawn), kinds)
-    left = KeyIndex.of(list(once)).missing(settled(stage, without_failed=plan.choices.retry_failed))
-    if left:
-        agree(len(left), "a second time")
-        ask_top(plan, folder, stage, left, watch=watch, occasion=AGAIN)
+    kinds, drawn = kinds_of(plan.schema), min(promise.twice, pq.read_metadata(labels).num_rows)
+    once = _told(top.stage.parts, _keys(batch, promise.seed, drawn), kinds)
+    top.ask_twice(KeyIndex.of(list(once)))
     return noise(folder, batch, kinds, seed=promise.seed, drawn=drawn)
 
 
