@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FIELDS_SHOWN = 3
+FIELDS_SHOWN = 3  # of those that a last tier says differently when it's asked twice
 
 
 def statement(agreement: float, delta: float, *, rows: str, top_tier: str) -> str:
@@ -46,19 +46,21 @@ def _asked_twice(one: Mapping[str, Any] | None) -> list[str]:
     drawn = f"of {one['drawn']:,} rows drawn for that {texts:,} texts got two answers"
     if not texts:
         return [f"Asked twice: {drawn}."]
-    said = f"Asked twice, the last tier says the same of {same:,} of {texts:,} texts: {one['share']:.3g} "
-    said += f"({one['low']:.3f} to {one['high']:.3f} with 95% certainty)" + (
-        "" if texts == one["drawn"] else f"; {drawn}"
-    )
-    least = sorted((same, path) for path, same in one["fields"].items() if same < texts)[:FIELDS_SHOWN]
-    fields = [
-        f"Fields that it says differently most often: {', '.join(f'{path} {texts - same:,}' for same, path in least)}."
+    beside = "" if texts == one["drawn"] else f"; {drawn}"
+    said = [
+        f"Asked twice, the last tier says the same of {same:,} of {texts:,} texts: {one['share']:.3g} "
+        f"({one['low']:.3f} to {one['high']:.3f} with 95% certainty){beside}."
     ]
-    follows = (
-        f"No cheaper tier can be expected to agree with it in more than {one['most']:.3g}, the square root of that: "
-    )
-    follows += "temperature 0 doesn't make a provider repeat itself."
-    return [f"{said}.", *(fields if least else []), *([follows] if same < texts else [])]
+    moved = sorted((alike - texts, path) for path, alike in one["fields"].items() if alike < texts)
+    if moved:
+        most = ", ".join(f"{path} {-times:,}" for times, path in moved[:FIELDS_SHOWN])
+        said.append(f"Fields that it says differently most often: {most}.")
+    if same < texts:
+        said.append(
+            f"No cheaper tier can be expected to agree with it in more than {one['most']:.3g}, the square root of "
+            "that: temperature 0 doesn't make a provider repeat itself."
+        )
+    return said
 
 
 def _percent(share: float) -> str:
