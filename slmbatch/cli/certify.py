@@ -11,12 +11,17 @@ import typer
 
 from slmbatch.certificates.certificate import Certificate, Difference
 from slmbatch.certificates.gates import Refusal
-from slmbatch.certificates.planning import Plan as Design
+from slmbatch.certificates.parts import PARTS
+from slmbatch.certificates.planning import Forecast
+from slmbatch.certificates.planning import Plan as Single
 from slmbatch.certificates.reuse import Reuse
+from slmbatch.certificates.several import Certificates
+from slmbatch.certificates.shares import Plans
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
-from slmbatch.report.promise import promised, statement
+from slmbatch.report.promise import lines_of_parts, promised, shortened, statement, statement_of_each
+from slmbatch.run.certified.design import Design
 from slmbatch.run.certified.phases import CertifiedRun, Outcome
 from slmbatch.run.certified.proof import ASKED_TWICE, asked_twice, verify
 from slmbatch.run.plan import Plan
@@ -76,19 +81,47 @@ def _agree(question: str, plan: Plan, flags: Flags, progress: Progress) -> None:
 
 def plan_lines(planned: Design, top: str, *, twice: int = 0) -> list[str]:
     """Say what a certificate will take, before any money is spent; about `twice` rows the top tier is asked again."""
-    asked, again = planned.asked[-1], min(twice, planned.sample)
-    money = ""
-    if planned.usd is not None and planned.usd_high is not None and planned.alone_usd is not None:
-        more = planned.alone_usd / planned.rows * again
-        money = f", {planned.usd + more:.4f} USD in all, perhaps {planned.usd_high + more:.4f}"
-    alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
+    if isinstance(planned, Plans):
+        return _plans_lines(planned, top, twice)
     return [
         f"Certificate: {_promised(planned, top)}.",
         f"  labels: {planned.sample:,} rows are drawn and asked of {top}; {planned.tolerated} may differ",
-        *([f"  asked twice: {again:,} of these, for how often {top} says the same again"] if again else []),
-        f"  expected: {top} is asked about {asked.expected:,} rows ({asked.low:,} to {asked.high:,}){money}{alone}",
+        *_twice_line(planned, planned.sample, top, twice),
+        _expected(planned, planned.asked[-1], top),
         f"  at worst: {_missing(planned)} probability",
     ]
+
+
+def _plans_lines(planned: Plans, top: str, twice: int) -> list[str]:
+    """Say it of every class or field, those with most rows first."""
+    one, several = planned.per, PARTS[planned.per]
+    target, plans = planned.target, sorted(planned.plans.items(), key=lambda each: -each[1].rows)
+    told = [f"    {name}: {each.sample:,} of {each.rows:,} rows, {each.tolerated} may differ" for name, each in plans]
+    going_up = [f"    {name} goes up whole: {each.message}" for name, each in planned.refused.items()]
+    promise = statement_of_each(target.agreement, target.delta, each="rows", count=len(plans), top_tier=top)
+    return [
+        f"Certificates for each {one}: {promise}.",
+        f"  labels: {planned.labels:,} rows are drawn and asked of {top}",
+        *_twice_line(planned, planned.labels, top, twice),
+        *shortened(told, several),
+        *shortened(going_up, several),
+        _expected(planned, planned.asked, top),
+    ]
+
+
+def _twice_line(planned: Design, labels: int, top: str, twice: int) -> list[str]:
+    """Say what asking again about rows of the sample adds, if it's wanted."""
+    again = min(twice, labels)
+    if not again:
+        return []
+    money = "" if planned.alone_usd is None else f": {planned.alone_usd / planned.rows * again:.4f} USD more"
+    return [f"  asked twice: {again:,} of these, for how often {top} says the same again{money}"]
+
+
+def _expected(planned: Design, asked: Forecast, top: str) -> str:
+    money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, perhaps {planned.usd_high:.4f}"
+    alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
+    return f"  expected: {top} is asked about {asked.expected:,} rows ({asked.low:,} to {asked.high:,}){money}{alone}"
 
 
 def reuse_lines(found: Reuse | Refusal, plan: Plan) -> list[str]:
@@ -108,12 +141,12 @@ def reuse_lines(found: Reuse | Refusal, plan: Plan) -> list[str]:
     ]
 
 
-def _promised(planned: Design, top: str) -> str:
+def _promised(planned: Single, top: str) -> str:
     target = planned.target
     return statement(target.agreement, target.delta, rows=f"{planned.rows:,} rows", top_tier=top)
 
 
-def _missing(planned: Design) -> str:
+def _missing(planned: Single) -> str:
     return ", ".join(
         f"below {planned.target.agreement - one.shortfall:.1%} with {one.probability:.1%}" for one in planned.misses
     )
@@ -131,10 +164,29 @@ def told(outcome: Outcome) -> dict[str, object]:
     return _facts(outcome.certificate) | judged
 
 
-def _facts(one: Certificate) -> dict[str, object]:
+def _facts(one: Certificate | Certificates) -> dict[str, object]:
+    if isinstance(one, Certificates):
+        return _facts_of_all(one)
     names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")
     told = {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
     return told if one.drift is None else told | {"drift": asdict(one.drift)}
+
+
+def _facts_of_all(told: Certificates) -> dict[str, object]:
+    first, some = told.first, sorted(told.certificates.items(), key=lambda each: -each[1].rows)
+    names = ("rows", "sample", "kept", "kept_agreement", "kept_agreement_least", "delta")
+    return {
+        "per": told.per,
+        "agreement": told.agreement,
+        "delta": told.delta,
+        "kept": told.rows_kept,
+        "top_tier": first.top_tier,
+        "asked_on": first.asked_on,
+        "parts": {
+            name: {key: getattr(one, key) for key in names} | {"errors": len(one.error_ranks)} for name, one in some
+        },
+        "refused_parts": {name: one.message for name, one in told.refused.items()},
+    }
 
 
 def verify_verb(out: Path, *, json_: bool) -> None:
@@ -145,7 +197,8 @@ def verify_verb(out: Path, *, json_: bool) -> None:
         found = [{name: str(value) for name, value in asdict(one).items()} for one in differing]
         typer.echo(json.dumps({"verified": not differing, "differences": found}, indent=2, ensure_ascii=False))
     else:
-        said = [_line(one) for one in differing] or ["Verified.", *promised(_facts(certificate) | {ASKED_TWICE: twice})]
+        facts = _facts(certificate) | {ASKED_TWICE: twice}
+        said = [_line(one) for one in differing] or ["Verified.", *promised(facts), *lines_of_parts(facts)]
         typer.echo("\n".join(said))
     if differing:
         raise Unsettled(

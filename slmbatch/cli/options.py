@@ -43,6 +43,10 @@ Reuse = Annotated[
     Path | None,
     typer.Option("--reuse", metavar="RUN", help="Certify by labels of this certified run, if rows are alike."),
 ]
+Per = Annotated[
+    str | None,
+    typer.Option("--per", metavar="class|field", help="Certify each class or each field, with delta for all together."),
+]
 AskTwice = Annotated[
     int | None,
     typer.Option("--ask-twice", min=1, metavar="N", help="Ask the last tier again about N labelled rows: its noise."),

@@ -139,12 +139,15 @@ def _choices(flags: Flags) -> Choices:
 
 def _promise(flags: Flags) -> Promise | None:
     if flags.target is None:
-        if flags.earlier or flags.reuse or flags.ask_twice:
-            raise UsageError("--earlier, --reuse and --ask-twice belong to --target.", "Add it, or leave them out.")
+        if flags.earlier or flags.reuse or flags.per or flags.ask_twice:
+            raise UsageError(
+                "--earlier, --reuse, --per and --ask-twice belong to --target.", "Add it, or leave them out."
+            )
         return None
     target = _share("--target", flags.target, least=Decimal("0.5"))
     delta = _share("--delta", flags.delta, least=Decimal(0))
-    return Promise(target, delta, flags.seed, tuple(flags.earlier or ()), flags.reuse, flags.ask_twice or 0)
+    earlier = tuple(flags.earlier or ())
+    return Promise(target, delta, flags.seed, earlier, flags.reuse, flags.per, flags.ask_twice or 0)
 
 
 def _share(flag: str, text: str, *, least: Decimal) -> Decimal:

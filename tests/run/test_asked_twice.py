@@ -186,7 +186,10 @@ SCHEMA = {
 }
 
 
-def test_documents_are_the_same_where_all_fields_are(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
+@pytest.mark.parametrize("per", [(), ("--per", "field")], ids=["together", "a promise for each field"])
+def test_documents_are_the_same_where_all_fields_are(
+    tmp_path: Path, scripted: Callable[..., Scripted], per: tuple[str, ...]
+) -> None:
     seen: Counter[str] = Counter()
 
     def by(asked: Asked) -> Reply:
@@ -200,7 +203,7 @@ def test_documents_are_the_same_where_all_fields_are(tmp_path: Path, scripted: C
     texts = [f"ACME Ltd\nInvoice no: A-{1000 + n}\nTotal: {n + 10}.50 EUR\n" for n in range(200)]
     table, top, out = write_table(tmp_path / "docs.parquet", texts), scripted(by=by), tmp_path / "out"
     run = ["extract", table, "--schema", tmp_path / "s.schema.json", "-o", out, "--escalate", top.model]
-    ran = slmbatch(*run, "--target", "0.9", "--ask-twice", 20)
+    ran = slmbatch(*run, "--target", "0.9", "--ask-twice", 20, *per)
     assert ran.code == 0, ran.err
     again = [int(number[2:]) - 1000 for number, times in seen.items() if times == 2]
     same = sum(row + 10.5 > 100 for row in again)

@@ -60,10 +60,11 @@ class Earlier:
         return dict(zip(self.frozen.ids, self.agrees, strict=True))
 
 
-def read_earlier(root: Path, settings: Settings) -> Earlier:
+def read_earlier(root: Path, settings: Settings, *, serves: bool = False) -> Earlier:
     """Read the sample of a certified run. Raises RunFolderError where none was labelled, ConfigError if it's unlike.
 
-    Like is a run of the same question and tiers, with the `settings` of tonight's.
+    Like is a run of the same question and tiers, with the `settings` of tonight's. A sample that `serves` as one of
+    tonight's rows must be a random one of all rows.
     """
     folder = RunFolder(root)
     found = read_manifest(folder)["settings"]
@@ -73,6 +74,11 @@ def read_earlier(root: Path, settings: Settings) -> Earlier:
         raise RunFolderError(
             f"{root}: has no labels that were drawn for a certificate.",
             "Give the folder of a run with --target that bought its own.",
+        )
+    if serves and found.get("per") == "class":
+        raise ConfigError(
+            f"{root}: its labels were drawn for each class, which makes them no random sample of all rows.",
+            "They can plan a certificate, with --earlier; reuse those of a run without --per class.",
         )
     differing = [key for key in ALIKE if found.get(key) != settings.get(key)]
     if differing:

@@ -62,7 +62,7 @@ def read_history(plan: Plan, folder: RunFolder) -> History:
         return History(planning)
     if kept:
         return History(planning, kept_earlier(folder.certify / EARLIER_FILE))
-    return History(planning, read_earlier(promise.reuse, plan.settings()))
+    return History(planning, read_earlier(promise.reuse, plan.settings(), serves=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from slmbatch.certificates.noise import Noise
 from slmbatch.run.certified.batch import Batch
-from slmbatch.run.certified.frozen import Kinds, answers, answers_by_field, kinds_of
+from slmbatch.run.certified.frozen import Kinds, answers, by_field, fields_of, kinds_of
 from slmbatch.run.certified.labels import LABELS_FILE
 from slmbatch.run.certified.top import AGAIN, TopTier
 from slmbatch.run.plan import Plan
@@ -46,7 +46,7 @@ def noise(folder: RunFolder, batch: Batch, kinds: Kinds | None, *, seed: int, dr
     keys = _drawn(folder.certify / LABELS_FILE, batch, seed, drawn)
     first, second = (_told(stage.parts, keys, kinds) for stage in (folder.stage("top"), folder.again))
     both = [(first[key], second[key]) for key in keys if key in first and key in second]
-    fields = {path: sum(one[1].get(path) == other[1].get(path) for one, other in both) for path in kinds or ()}
+    fields = {path: sum(one[1][path] == other[1][path] for one, other in both) for path in fields_of(kinds or {})}
     return Noise(drawn, len(both), sum(one[0] == other[0] for one, other in both), fields)
 
 
@@ -58,10 +58,14 @@ def _drawn(labels: Path, batch: Batch, seed: int, number: int) -> list[bytes]:
     return list(dict.fromkeys(batch.keys_at(np.array([places[one] for one in ids[:number]]))))
 
 
-def _told(parts: Path, keys: Sequence[bytes], kinds: Kinds | None) -> dict[bytes, tuple[str, Mapping[str, object]]]:
+def _told(parts: Path, keys: Sequence[bytes], kinds: Kinds | None) -> dict[bytes, tuple[str, Mapping[str, str]]]:
     """Return the answers that a pass has to these contents: whole, and by field."""
     located = LocatedParts(part_paths(parts))
     found = located.find(keys)
     table = located.take(found[found >= 0])
-    told = zip(table["key"].to_pylist(), answers(table, kinds), answers_by_field(table, kinds or {}), strict=True)
-    return {key: (answer, fields) for key, answer, fields in told if answer is not None}
+    fields = by_field(table, kinds or {})
+    told: dict[bytes, tuple[str, Mapping[str, str]]] = {}
+    for at, (key, answer) in enumerate(zip(table["key"].to_pylist(), answers(table, kinds), strict=True)):
+        if answer is not None:
+            told[key] = answer, {name: (column[at] or {})["answer"] for name, column in fields.items()}
+    return told
