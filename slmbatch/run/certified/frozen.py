@@ -156,16 +156,12 @@ def _least(leaves: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:
-    return blake2b(json.dumps(_meanings(leaves, kinds)).encode(), digest_size=ANSWER_BYTES).hexdigest()
-
-
-def _meanings(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> list[tuple[str, str]]:
-    """Return the values that are there, by path."""
-    return sorted(
-        (leaf["path"], _meaning(leaf["value"], kinds[schema_path(leaf["path"])]))
+    told = sorted(
+        [leaf["path"], _meaning(leaf["value"], kinds[schema_path(leaf["path"])])]
         for leaf in leaves
         if leaf["value"] is not None
     )
+    return blake2b(json.dumps(told).encode(), digest_size=ANSWER_BYTES).hexdigest()
 
 
 def _meaning(value: str, kind: Kind) -> str:
