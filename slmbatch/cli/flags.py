@@ -30,6 +30,7 @@ class Flags:
     earlier: o.Earlier = None
     reuse: o.Reuse = None
     per: o.Per = None
+    ask_twice: o.AskTwice = None
     yes: o.Yes = False
     batch: o.Batch = False
     batch_wait: o.BatchWait = None
