@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -17,7 +18,8 @@ from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
 from slmbatch.report.promise import promised
-from slmbatch.run.certified.phases import CertifiedRun, Outcome
+from slmbatch.run.certified.outcome import Outcome
+from slmbatch.run.certified.phases import CertifiedRun
 from slmbatch.run.certified.proof import verify
 from slmbatch.run.plan import Plan
 from slmbatch.store.folder import CERTIFICATE, RunFolder
@@ -29,25 +31,29 @@ def run_certified(plan: Plan, folder: RunFolder, flags: Flags) -> Outcome:
     Raises Unsettled, under --strict, when there will be no certificate: nothing more is asked then.
     """
     with Progress(quiet=flags.quiet) as progress:
+        say = progress.say if not flags.quiet else _nothing
 
         def announce(planned: Design | Refusal) -> None:
             if isinstance(planned, Refusal):
                 _refused(planned, strict=flags.strict, quiet=flags.quiet)
-            elif not flags.quiet:
+            else:
                 for line in plan_lines(planned, plan.tiers[-1].name):
-                    progress.say(line)
+                    say(line)
 
         def agree(question: str) -> None:
             _agree(question, plan, flags, progress)
 
         def tell_reuse(found: Reuse | Refusal) -> None:
-            if not flags.quiet:
-                for line in reuse_lines(found, plan):
-                    progress.say(line)
+            for line in reuse_lines(found, plan):
+                say(line)
 
         return CertifiedRun(
-            plan, folder, watch=progress.show, announce=announce, tell_reuse=tell_reuse, agree=agree
+            plan, folder, watch=progress.show, announce=announce, tell_reuse=tell_reuse, tell=say, agree=agree
         ).run()
+
+
+def _nothing(_line: str) -> None:
+    """Say nothing: --quiet."""
 
 
 def _refused(refusal: Refusal, *, strict: bool, quiet: bool) -> None:
@@ -117,17 +123,18 @@ def _missing(planned: Design) -> str:
     )
 
 
-def told(outcome: Outcome) -> dict[str, object]:
+def told(outcome: Outcome) -> dict[str, Any]:
     """Return the outcome as the report has it."""
-    replaced: dict[str, object] = {"replaced": [one.facts() for one in outcome.replaced]}
+    besides: dict[str, Any] = {"replaced": [one.facts() for one in outcome.replaced]}
+    besides |= {"earlier": outcome.history.said(), "left_out": outcome.history.choice.left_out}
     if outcome.refusal is not None:
         one = outcome.refusal
-        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | replaced
+        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | besides
     assert outcome.certificate is not None
-    return _facts(outcome.certificate) | replaced
+    return _facts(outcome.certificate) | besides
 
 
-def _facts(one: Certificate) -> dict[str, object]:
+def _facts(one: Certificate) -> dict[str, Any]:
     names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")
     told = {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
     return told if one.drift is None else told | {"drift": asdict(one.drift)}

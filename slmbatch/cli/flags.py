@@ -29,6 +29,7 @@ class Flags:
     seed: o.Seed = 0
     earlier: o.Earlier = None
     reuse: o.Reuse = None
+    leave_out: o.LeaveOut = False
     yes: o.Yes = False
     batch: o.Batch = False
     batch_wait: o.BatchWait = None

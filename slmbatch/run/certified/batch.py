@@ -16,6 +16,7 @@ from slmbatch.certificates.certificate import Frozen
 from slmbatch.certificates.ranking import Places, Ranking, freeze
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.frozen import FROZEN_FILE, frozen_rows, kinds_of, rows_digest, write_frozen
+from slmbatch.run.certified.ranker import RANKING_FILE, Ranker, scored_by, write_ranker
 from slmbatch.run.loop import Documents
 from slmbatch.store.folder import RunFolder, Stage
 from slmbatch.store.parts import KeyIndex, whole_keys
@@ -53,11 +54,13 @@ class Batch:
         return KeyIndex.of(whole_keys(np.unique(self.keys)))
 
 
-def open_batch(folder: RunFolder, answered: Stage, schema: Schema | None) -> Batch:
-    """Freeze the answers of the cheap tiers, or read those that were frozen in an earlier session."""
+def open_batch(folder: RunFolder, answered: Stage, schema: Schema | None, ranker: Ranker | None) -> Batch:
+    """Freeze the answers of the cheap tiers and how they rank, or read what was frozen in an earlier session."""
     path = folder.certify / FROZEN_FILE
     if not path.exists():
-        write_frozen(answered.rows, answered.parts, kinds_of(schema), path)
+        if ranker is not None:
+            write_ranker(folder.certify / RANKING_FILE, ranker)
+        write_frozen(answered.rows, answered.parts, kinds_of(schema), path, scored=scored_by(ranker))
     return read_batch(path)
 
 

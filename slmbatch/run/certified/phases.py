@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import msgspec
 import numpy as np
 
-from slmbatch.certificates.certificate import Certificate, Provenance, certify
-from slmbatch.certificates.earning import Replaced
+from slmbatch.certificates.certificate import Provenance, certify
 from slmbatch.certificates.gates import Reason, Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
@@ -35,8 +35,10 @@ from slmbatch.run.certified.labels import (
     told_about,
     write_labels,
 )
+from slmbatch.run.certified.outcome import Outcome
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
+from slmbatch.run.certified.tiers import write_choice
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
 from slmbatch.run.plan import Plan, TierPlan
@@ -50,22 +52,9 @@ from slmbatch.store.tables import build_tables
 Watch = Callable[[Counts], None] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a certified run ended: with a certificate, or with the reason why there is none.
-
-    All rows went to the top tier then, unless the budget has ended before.
-    """
-
-    counts: Counts
-    certificate: Certificate | None = None
-    refusal: Refusal | None = None
-    replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
-
-
 class CertifiedRun:
     """A run in phases. `announce` is told the plan before labels are bought, or why there is none; `tell_reuse` whether
-    labels of an earlier run serve instead.
+    labels of an earlier run serve instead, `tell` what earlier runs have taught.
 
     `agree` gets a question before the top tier is asked: once, and again when a refusal changes what that costs. Both
     may raise.
@@ -79,6 +68,7 @@ class CertifiedRun:
         watch: Watch,
         announce: Callable[[Design | Refusal], None],
         tell_reuse: Callable[[Reuse | Refusal], None],
+        tell: Callable[[str], None],
         agree: Callable[[str], None],
     ) -> None:
         assert plan.choices.promise is not None
@@ -88,8 +78,10 @@ class CertifiedRun:
         self._watch = watch
         self._announce = announce
         self._tell_reuse = tell_reuse
+        self._tell = tell
         self._agree = agree
         self._agreed = False
+        self._history, self._asked = History(), plan.tiers
         self._answered = folder.stage("answers", rows=folder.rows)
         self._topped = folder.stage("top")
         self._kinds = kinds_of(plan.schema)
@@ -100,16 +92,19 @@ class CertifiedRun:
         Where --max-usd ends a phase, what is finished is delivered, and the refusal says so.
         Raises what `execute` does.
         """
-        history = read_history(self._plan, self._folder)
+        history = self._history = read_history(self._plan, self._folder)
+        self._asked = history.asked(self._plan.tiers)
+        for sentence in history.said():
+            self._tell(sentence)
         if self._topped.parts.exists() and not self._plan.choices.overwrite:
             PartStore(self._topped.parts)  # makes a part of the journal that a killed session has left
         counts, unpaid = self._answer()
         if unpaid is not None:
             return self._deliver(KeyIndex(), Outcome(counts, refusal=unpaid), unpaid=True)
-        batch = open_batch(self._folder, self._answered, self._plan.schema)
+        batch = open_batch(self._folder, self._answered, self._plan.schema, history.ranker)
         if history.reused is not None:
             keep_earlier(self._folder.certify / EARLIER_FILE, history.reused)
-            found = certify_by(history.reused, batch, self._promise, tiers=self._plan.tiers)
+            found = certify_by(history.reused, batch, self._promise, tiers=self._asked)
             self._tell_reuse(found if isinstance(found, Refusal) else found.reuse)
             if not isinstance(found, Refusal):
                 return self._settle(batch, found.kept, Outcome(counts, found.certificate))
@@ -143,8 +138,9 @@ class CertifiedRun:
             rows = read_again(folder, read(plan.found, plan.reading))
             (folder.root / DONE).unlink(missing_ok=True)
             return Counts(total=rows, read=rows, done=rows, resumed=rows), None
-        one = Pass(plan.tiers[:-1], self._answered)
-        counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
+        one = Pass(self._asked[:-1], self._answered)
+        begin = partial(write_choice, folder, self._history.choice)
+        counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite, begin=begin)
         left = keys_in(folder.rows).missing(_settled(self._answered))
         # frozen without them, they couldn't be asked about any more
         return counts, self._unpaid(one.tiers, f"all but {len(left)} texts") if left else None
@@ -223,7 +219,7 @@ class CertifiedRun:
         build_tables(folder, part_paths(folder.parts), schema)
         if outcome.certificate is not None:
             write_proof(folder, outcome.certificate, schema)
-        return outcome
+        return replace(outcome, history=self._history)
 
     def _ask(self, keys: KeyIndex, what: str, *, again: Sequence[bytes] = ()) -> Refusal | None:
         """Ask the top tier about these contents, as far as it hasn't been, and about those of `again`.
@@ -251,7 +247,7 @@ class CertifiedRun:
         return Refusal(Reason.OVER_BUDGET, said)
 
     def _provenance(self) -> Provenance:
-        return provenance(self._promise, self._plan.tiers, labelled_on(self._folder.certify / LABELS_FILE))
+        return provenance(self._promise, self._asked, labelled_on(self._folder.certify / LABELS_FILE))
 
 
 def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:

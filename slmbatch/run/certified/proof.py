@@ -23,6 +23,7 @@ from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.earlier import EARLIER_FILE, Earlier, kept_earlier
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of, write_frozen
 from slmbatch.run.certified.labels import LABELS_FILE, agreement, labelled_on, read_labels, told_about
+from slmbatch.run.certified.ranker import RANKING_FILE, read_ranker, scored_by
 from slmbatch.store.folder import CERTIFICATE, RunFolder, write_durably
 from slmbatch.store.parts import KeyIndex, part_paths, whole_keys
 from slmbatch.store.tables import build_tables
@@ -153,7 +154,8 @@ def _labels(folder: RunFolder, batch: Batch, schema: Schema | None) -> Iterator[
 def _again(folder: RunFolder, scratch: Path, schema: Schema | None, kept: KeyIndex) -> Iterator[Difference]:
     """Yield the tables that aren't what the passes' parts give."""
     answered, topped = folder.stage("answers").parts, folder.stage("top").parts
-    write_frozen(folder.rows, answered, kinds_of(schema), scratch / FROZEN_FILE)
+    scored = scored_by(read_ranker(folder.certify / RANKING_FILE))
+    write_frozen(folder.rows, answered, kinds_of(schema), scratch / FROZEN_FILE, scored=scored)
     yield from _unequal(folder.certify / FROZEN_FILE, scratch / FROZEN_FILE, "the cheap tiers' answers")
     parts = scratch / "parts"
     parts.mkdir()
