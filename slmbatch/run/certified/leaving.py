@@ -43,14 +43,13 @@ class Walked:
     `usd` is what asking them has cost, per row.
     """
 
-    tiers: tuple[str, ...]
     scores: Doubles
     usable: Flags
     wrong: Flags
     usd: Doubles
 
     def at(self, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Walked:
-        return Walked(self.tiers, self.scores[places], self.usable[places], self.wrong[places], self.usd[places])
+        return Walked(self.scores[places], self.usable[places], self.wrong[places], self.usd[places])
 
 
 def walk(runs: Sequence[EarlierRun], tiers: Sequence[str], plan: Plan) -> Walked | None:
@@ -67,7 +66,7 @@ def walk(runs: Sequence[EarlierRun], tiers: Sequence[str], plan: Plan) -> Walked
             told.append((_sureness(answer), label is not None, label != right, float(usd)))
     columns = zip(*told, strict=True) if told else [()] * 4
     kinds = (np.float64, bool, bool, np.float64)
-    return Walked(tuple(tiers), *(np.array(one, kind) for one, kind in zip(columns, kinds, strict=True)))
+    return Walked(*(np.array(one, kind) for one, kind in zip(columns, kinds, strict=True)))
 
 
 def _settle(one: Record, tiers: Sequence[str], plan: Plan) -> tuple[Answer | None, Decimal] | None:
@@ -150,21 +149,22 @@ def choose(runs: Sequence[EarlierRun], plan: Plan, target: Target) -> Choice:
     if sum(int(one.drawn.sum()) for one in whole) < LEAST_HISTORY:
         return _as_before(runs, promise)
     fewer = [some for count in range(1, len(cheap)) for some in combinations(cheap, count)]
-    walked = {some: walk(whole, some, plan) for some in (*fewer, tuple(cheap))}
     priced = per_row(plan, whole[-1].folder.stage("answers").parts)
-    usd = None if priced is None else priced[1]
-    told = {tiers: planned(one, whole[-1].rows, target, usd) for tiers, one in walked.items() if one is not None}
-    every = told.pop(tuple(cheap), None)
+    told: dict[tuple[str, ...], Planned] = {}  # by the tiers that are left out
+    for left_out in [(), *fewer]:
+        walked = walk(whole, [one for one in cheap if one not in left_out], plan)
+        if walked is not None:
+            told[left_out] = planned(walked, whole[-1].rows, target, None if priced is None else priced[1])
     notes = tuple(
-        f"What the others would make of every row without {' and '.join(one for one in cheap if one not in some)} isn't known."
-        for some in fewer
-        if some not in told
+        f"What a run without {' and '.join(one)} would say of every row isn't known."
+        for one in fewer
+        if one not in told
     )
+    every = told.pop((), None)
     if every is None or not told:
         return Choice((), notes if promise.leave_out else ())
-    best = min(told.values(), key=lambda one: one.share)
-    alone = f"the {'answers' if usd is None else 'cost'} of {plan.tiers[-1].name} alone"
-    return _judged(every, best, promise, alone, notes)
+    alone = f"the {'answers' if priced is None else 'cost'} of {plan.tiers[-1].name} alone"
+    return _judged(every, told, promise, alone, notes)
 
 
 def _as_before(runs: Sequence[EarlierRun], promise: Promise) -> Choice:
@@ -176,17 +176,19 @@ def _as_before(runs: Sequence[EarlierRun], promise: Promise) -> Choice:
     return Choice(left_out, (f"{' and '.join(left_out)} stays left out, {where}.",))
 
 
-def _judged(every: Planned, best: Planned, promise: Promise, alone: str, notes: tuple[str, ...]) -> Choice:
-    """Compare the cheapest run with fewer tiers to the run with all."""
+def _judged(
+    every: Planned, others: Mapping[tuple[str, ...], Planned], promise: Promise, alone: str, notes: tuple[str, ...]
+) -> Choice:
+    """Compare the cheapest run without some tiers to the run with all."""
+    left_out, best = min(others.items(), key=lambda one: one[1].share)
     drawn = len(every.walked.scores)
     random = np.random.default_rng(promise.seed)
     draws = [random.integers(0, drawn, drawn) for _ in range(RESAMPLES)]
     cheaper = float(np.mean([best.again(places) < every.again(places) for places in draws]))
-    left_out = tuple(one for one in every.walked.tiers if one not in best.walked.tiers)
     names = " and ".join(left_out)
     said = (
-        f"by {drawn:,} earlier rows a run takes {best.share:.1%} of {alone} without {names}, "
-        f"{every.share:.1%} with all tiers (less in {cheaper:.0%} of resamples)"
+        f"by {drawn:,} earlier rows a run takes {best.share:.1%} of {alone} without {names}, {every.share:.1%} with "
+        f"all tiers (less in {cheaper:.0%} of resamples)"
     )
     if cheaper < SURE:
         return Choice((), (f"No tier is left out: {said}.", *notes) if promise.leave_out else ())

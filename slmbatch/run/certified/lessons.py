@@ -30,8 +30,8 @@ from slmbatch.store.parts import part_paths, whole_keys
 class EarlierRun:
     """A run of `rows` rows: of those that both answered, the cheap tiers' records and what the last tier `told`.
 
-    None where it gave no answer: that is wrong, as a certificate counts it. The `drawn` rows are the random sample.
-    `left_out` are tiers that weren't asked.
+    None where it gave no answer: that is wrong, as a certificate counts it. The `drawn` rows are the random sample, or
+    all, where all went up. `left_out` are tiers that weren't asked.
     """
 
     folder: RunFolder
@@ -59,6 +59,8 @@ def read_run(root: Path, settings: Settings, kinds: Kinds | None) -> EarlierRun:
     found = top.find(whole_keys(keys))
     told = np.full(len(keys), None, object)
     told[found >= 0] = answers(top.take(found[found >= 0]), kinds)
+    if len(drawn) and (found >= 0).all():  # all went up, since there's no certificate: nothing was chosen
+        drawn[:] = True
     first = np.zeros(len(keys), bool)
     first[np.unique(keys, return_index=True)[1]] = True
     went_up = first & (told != None) & ~np.isin(keys, keys[drawn])  # noqa: E711 - of each element
