@@ -86,7 +86,7 @@ class Document:
 
 
 class Status(StrEnum):
-    """How a document ended. See the README for what a user does with each."""
+    """How a document ended. See docs/results.md for what a user does with each."""
 
     ACCEPTED = "accepted"
     REVIEW = "review"
@@ -109,11 +109,13 @@ class Kind(StrEnum):
 class Grounded(StrEnum):
     """Whether a value stands in the document: as written, in another spelling of the same value, or not at all.
 
-    XML: it was read from the document's XML, wherever else it stands.
+    FUZZY: something much like it does, which isn't the same. XML: it was read from the document's XML, wherever else it
+    stands.
     """
 
     EXACT = "exact"
     NORMALISED = "normalised"
+    FUZZY = "fuzzy"
     XML = "xml"
     NONE = "none"
 
@@ -124,7 +126,9 @@ class Grounding:
 
     `box` is around the words it stands in, None where the source has no layout; `ocr` the OCR's score of the least sure
     of them (no probability), None where the text isn't OCR's.
-    `xml_path` leads to the element of the XML that it was read from, by names without namespaces.
+    `distance` counts the letters and digits (added, left out, changed) in which the place differs from a value that is
+    FUZZY; None for others. `xml_path` leads to the element of the XML that it was read from, by names without
+    namespaces.
     """
 
     found: Grounded
@@ -134,6 +138,12 @@ class Grounding:
     box: Box | None = None
     ocr: float | None = None
     xml_path: str | None = None
+    distance: int | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether the very value stands in the document."""
+        return self.found not in {Grounded.NONE, Grounded.FUZZY}
 
 
 @dataclass(frozen=True, slots=True)

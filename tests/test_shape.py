@@ -1,6 +1,7 @@
-"""The shape of the house: imports run downwards, files and functions fit in the eye, the README names what exists."""
+"""The shape of the house: imports run downwards, files and functions fit in the eye, the docs name what exists."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,14 +88,34 @@ def commands(group: Any, prefix: str = "slmbatch") -> Iterator[tuple[str, list[s
             yield f"{prefix} {name}", [flag for one in command.params for flag in one.opts if flag.startswith("--")]
 
 
-def test_the_readme_names_every_command_and_flag() -> None:
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
+
+
+def test_the_documentation_names_every_command_and_flag() -> None:
     from slmbatch.cli.main import app
 
-    readme = (ROOT / "README.md").read_text()
+    readme = "\n".join(path.read_text() for path in pages())
     for command, flags in commands(get_command(app)):
         assert command in readme, command
         for flag in flags:
             assert f"`{flag}" in readme or f" {flag}" in readme, f"{command} {flag}"
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_links_of_the_documentation_lead_somewhere() -> None:
+    for page in pages():
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if "://" in target:
+                continue
+            name, _, anchor = target.partition("#")
+            path = (page.parent / name).resolve() if name else page
+            assert path.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(path), f"{page.name}: {target}"
 
 
 def test_nothing_committed_names_a_place_of_one_machine() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
@@ -43,7 +44,8 @@ class TextIndex:
     def find(self, raw: str, value: Scalar, kind: Kind) -> Grounding:
         """Return the first place of a value: where `raw` stands literally, else where the same value stands.
 
-        A number's sign counts, and a short value isn't found inside a longer word or number.
+        Of a text, else the place that is most like it. A number's sign counts, and a short value isn't found inside a
+        longer word or number.
         """
         written = raw.strip()
         match kind:
@@ -51,9 +53,12 @@ class TextIndex:
                 return _typed(self._amounts.get(value, ()), written)
             case Kind.DATE:
                 found = _typed(self._dates.get(value, ()), written)
-                return found if found.found is not Grounded.NONE else self._verbatim(written)
+                return found if found.stands else self._verbatim(written)
             case Kind.CURRENCY:
                 return self._currency(written, str(value))
+            case Kind.TEXT:
+                found = self._text(written, value)
+                return found if found.stands else self._nearest(written)
             case _:
                 return self._text(written, value)
 
@@ -93,6 +98,18 @@ class TextIndex:
                 if span:
                     return located(Grounded.NORMALISED, page, span)
         return _NOWHERE
+
+    def _nearest(self, written: str) -> Grounding:
+        """Look for the place that is most like a text."""
+        places = [
+            (near, page)
+            for page, letters in zip(self._pages, self._letters, strict=True)
+            if (near := letters.nearest(written))
+        ]
+        if not places:
+            return _NOWHERE
+        (start, end, distance), page = min(places, key=lambda place: place[0][2])
+        return replace(located(Grounded.FUZZY, page, (start, end)), distance=distance)
 
     def _currency(self, written: str, code: str) -> Grounding:
         """Look for the mark as written, then for the code and its symbols. Digits may touch it, letters may not."""

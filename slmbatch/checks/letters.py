@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import product
+
+from rapidfuzz.distance import Levenshtein
+from rapidfuzz.fuzz import partial_ratio_alignment
 
 SHORT = 8  # characters; up to here one text stands inside a longer word too easily by chance
+LETTERS_AN_EDIT = 10  # of a text, that go with each edit by which a place may differ
 
 _DIGITS = re.compile(r"\d+")
 _OTHERS = re.compile(r"[\W_]+")
 _DIVIDERS = re.compile(r"(?<=\d)[^\w\s]+(?=\d)")
+_WORDS = re.compile(r"[^\W_]+")
+_NUMBERS = re.compile(r"(?<!\w)\d+")
 _UNDIVIDED = re.compile(r"[^\w\0]|_")
 
 
@@ -39,6 +46,34 @@ class Letters:
                 return start, end
             at = self._letters.find(letters, at + 1)
         return None
+
+    def nearest(self, needle: str) -> tuple[int, int, int] | None:
+        """Return the place most like the needle, whole words, and in how many letters and digits it differs.
+
+        One edit is allowed for ten of them, and none in a number: "12 Main Street" isn't "13 Main Street".
+        """
+        letters = "".join(map(_folded, needle))
+        if len(letters) < LETTERS_AN_EDIT or not self._letters:
+            return None
+        found = partial_ratio_alignment(letters, self._letters, score_cutoff=100 - 100 / LETTERS_AN_EDIT)
+        if found is None or found.dest_end <= found.dest_start:
+            return None
+        words = self._words(self._places[found.dest_start], self._places[found.dest_end - 1] + 1)
+        near = []
+        for (start, _), (_, end) in product(words[:2], words[-2:]):  # the window may take in some of the next word
+            place = self._text[start:end]
+            if _NUMBERS.findall(place) == _NUMBERS.findall(needle):
+                near.append((start, end, Levenshtein.distance(letters, "".join(map(_folded, place)))))
+        best = min(near, key=lambda one: one[2], default=None)
+        return best if best and best[2] <= len(letters) // LETTERS_AN_EDIT else None
+
+    def _words(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the places of the words of which something lies between `start` and `end`."""
+        while start and self._text[start - 1].isalnum():
+            start -= 1
+        while end < len(self._text) and self._text[end].isalnum():
+            end += 1
+        return [(start + word.start(), start + word.end()) for word in _WORDS.finditer(self._text[start:end])]
 
 
 def plain(text: str) -> str:

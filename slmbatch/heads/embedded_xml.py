@@ -100,7 +100,8 @@ def _leaf(path: str, field: Field, stated: Stated, index: TextIndex) -> Leaf:
     if value is None:
         return Leaf(path, None, stated.text, grounding=Grounding(Grounded.XML, xml_path=stated.path))
     printed = index.find(stated.text, value, field.kind)
-    if printed.page is None and isinstance(value, Decimal):  # a credit note's amounts may be printed below zero
+    if not printed.stands and isinstance(value, Decimal):  # a credit note's amounts may be printed below zero
         printed = index.find(stated.text, -value, field.kind)
-    grounding = replace(printed, found=Grounded.XML, xml_path=stated.path)
+    place = printed if printed.stands else Grounding(Grounded.NONE)
+    grounding = replace(place, found=Grounded.XML, xml_path=stated.path)
     return Leaf(path, value, stated.text, score=CERTAIN, confidence=CERTAIN, grounding=grounding)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from slmbatch.checks.identifiers import iban_doubt, vat_doubt
-from slmbatch.checks.rules import Rule, compile_rule
+from slmbatch.checks.rules import Rule, compile_rule, rule_names
 from slmbatch.checks.values import parse_value
 from slmbatch.confidence.gate import FORCED_LOGPROB, UNSURE_OCR, least, measure, told_once
 from slmbatch.tasks.extract import ExtractTask
@@ -32,6 +32,7 @@ NAMES = {
 }
 DOUBTS = {HintKind.IBAN: iban_doubt, HintKind.VAT: vat_doubt}
 RAW_EXCERPT = 80
+MOST_ITEMS = 5  # of a list, that a broken rule names
 DECIMALS, INTEGER_DIGITS = 9, 29  # what a decimal128(38, 9) column holds
 LARGEST_INTEGER = 2**63 - 1
 NOT_FOUND = "not found in the document"
@@ -70,8 +71,8 @@ class FieldChecks:
             leaves=tuple(leaves),
             score=least(told_once(leaves), measure),
             confidence=least(leaves, lambda leaf: leaf.confidence),
-            problems=(*noted, *_said(self.broken(leaves))),
-            warnings=(*self._doubted(leaves), *_said(_broken(self._rules, leaves, "warning"))),
+            problems=(*noted, *_said(self.broken(leaves), leaves)),
+            warnings=(*self._doubted(leaves), *_said(_broken(self._rules, leaves, "warning"), leaves)),
         )
 
     def _doubted(self, leaves: Sequence[Leaf]) -> Iterator[str]:
@@ -138,7 +139,7 @@ def list_lengths(paths: Iterable[str]) -> dict[str, int]:
 
 def compile_rules(task: ExtractTask) -> tuple[Rule, ...]:
     """Compile the schema's cross-field rules. Raises TaskError naming the rule that is wrong."""
-    known = {path.replace("[]", ""): "[]" in path for path, _ in task.schema.fields()}
+    known = rule_names(path for path, _ in task.schema.fields())
     return tuple(
         compile_rule(rule.id, rule.expr, tolerance=rule.tolerance, level=rule.level, known=known)
         for rule in task.schema.rules
@@ -167,9 +168,9 @@ def _checked(field: Field, leaf: Leaf) -> Leaf:
 def _problems(field: Field, leaf: Leaf) -> Iterator[str]:
     if leaf.value is not None or (leaf.raw is not None and not says_nothing(leaf.raw)):
         yield from _format_problems(field, str(leaf.value) if leaf.raw is None else leaf.raw, leaf.value)
-        if leaf.value is not None and leaf.grounding.found is Grounded.NONE and field.kind not in UNGROUNDED:
+        if leaf.value is not None and not leaf.grounding.stands and field.kind not in UNGROUNDED:
             yield NOT_FOUND
-        if leaf.grounding.ocr is not None and leaf.grounding.ocr < UNSURE_OCR:
+        elif leaf.grounding.ocr is not None and leaf.grounding.ocr < UNSURE_OCR:
             yield f"OCR is unsure of it ({leaf.grounding.ocr:.2f})"
     elif field.required:
         yield "required, and missing"
@@ -209,5 +210,9 @@ def _broken(rules: Sequence[Rule], leaves: Sequence[Leaf], level: str) -> list[R
     return [rule for rule in rules if rule.level == level and rule.check(values) is False]
 
 
-def _said(rules: Iterable[Rule]) -> tuple[str, ...]:
-    return tuple(f"rule {rule.id} is broken: {rule.expression}" for rule in rules)
+def _said(rules: Iterable[Rule], leaves: Sequence[Leaf]) -> Iterator[str]:
+    for rule in rules:
+        items = [str(at + 1) for at in rule.broken_items(rule_values(leaves))]
+        more = f" and {len(items) - MOST_ITEMS} more" if len(items) > MOST_ITEMS else ""
+        where = f" (items {', '.join(items[:MOST_ITEMS])}{more}, counted from 1)" if items else ""
+        yield f"rule {rule.id} is broken: {rule.expression}{where}"

@@ -22,7 +22,7 @@ from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import Field
 from slmbatch.tasks.subset import askable, subset
-from slmbatch.types import Answer, Attempt, Document, Grounded, Leaf
+from slmbatch.types import Answer, Attempt, Document, Leaf
 
 MOST_NOTES, NOTE = 12, 120  # what failed: how many lines, and characters of each
 LEAF_CHARACTERS = 6  # of a reply: quotes, colon and comma around a name and a value
@@ -172,7 +172,7 @@ def _refuted(leaves: Sequence[Leaf], asked: Sequence[str]) -> Iterator[str]:
 
 def _agree(earlier: Leaf | None, found: Leaf) -> bool:
     """Say whether two tiers found the same value, and it stands in the document."""
-    if earlier is None or earlier.value is None or found.grounding.found is Grounded.NONE:
+    if earlier is None or earlier.value is None or not found.grounding.stands:
         return False
     if isinstance(earlier.value, str) and isinstance(found.value, str):
         return meaning(earlier.value) == meaning(found.value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from slmbatch.checks.letters import meaning
 from slmbatch.confidence.gate import measure
 from slmbatch.run.pieces import Piece
-from slmbatch.types import Grounded, Leaf, Scalar
+from slmbatch.types import Leaf, Scalar
 
 DIFFERENT = "parts of the document tell different values"
 _LISTED = re.compile(r"([^\[]*)\[(\d+)\](.*)")
@@ -51,13 +51,11 @@ def merge(told: Sequence[Told], page_starts: Mapping[int, int]) -> tuple[list[Le
 
 
 def _evidence(leaf: Leaf) -> tuple[bool, bool, float]:
-    return leaf.value is not None, leaf.grounding.found is not Grounded.NONE, measure(leaf) or 0.0
+    return leaf.value is not None, leaf.grounding.stands, measure(leaf) or 0.0
 
 
 def _differ(leaves: Iterable[Leaf]) -> bool:
-    values = {
-        _same(leaf.value) for leaf in leaves if leaf.value is not None and leaf.grounding.found is not Grounded.NONE
-    }
+    values = {_same(leaf.value) for leaf in leaves if leaf.value is not None and leaf.grounding.stands}
     return len(values) > 1
 
 

@@ -16,7 +16,7 @@ from slmbatch.run.merge import Told, merge
 from slmbatch.run.pieces import in_document, page_starts, view
 from slmbatch.run.repairing import CheckedFields
 from slmbatch.tasks.extract import ExtractTask
-from slmbatch.types import Answer, Document, Grounded
+from slmbatch.types import Answer, Document
 
 log = logging.getLogger("slmbatch")
 EXCERPT = 80  # characters of a reply that go into an error
@@ -52,7 +52,7 @@ class Replies:
         reply = self._reader.reply(exchange.completion, document)
         leaves = {} if reply is None else {leaf.path: leaf for leaf in reply[0]}
         needed = [leaves.get(path) for path in self._needed]
-        return all(one and one.value is not None and one.grounding.found is not Grounded.NONE for one in needed)
+        return all(one and one.value is not None and one.grounding.stands for one in needed)
 
     def _one(self, exchange: Exchange, document: Document, question: Question | None) -> Read:
         if exchange.completion is None:

@@ -22,7 +22,7 @@ def check_tiers(task: RunTask, specs: Sequence[EngineSpec], *, promised: bool) -
         )
     if any(spec.engine == EMBEDDED for spec in specs) and not any(one.schema.terms for one in task.types.values()):
         raise ConfigError(
-            f"{EMBEDDED}: no schema names a business term.", "Leave it out, or see E-invoices in the README."
+            f"{EMBEDDED}: no schema names a business term.", "Leave it out, or see docs/schemas.md (E-invoices)."
         )
     fitted = [spec for spec in specs if spec.engine == "head"]
     if fitted:

@@ -52,6 +52,7 @@ LEAF = pa.struct(
         "xml_path": pa.string(),
         "box": BOX,  # of the words on the page, from the page's top left
         "ocr": pa.float64(),  # the OCR's score of the least sure word of the value, no probability
+        "distance": pa.int32(),  # letters and digits in which a fuzzy place differs from the value
         "required": pa.bool_(),
         "problems": pa.list_(pa.string()),
         "repaired": pa.bool_(),
@@ -141,6 +142,7 @@ def _leaf(leaf: Leaf) -> Record:
         "xml_path": leaf.grounding.xml_path,
         "box": None if leaf.grounding.box is None else asdict(leaf.grounding.box),
         "ocr": leaf.grounding.ocr,
+        "distance": leaf.grounding.distance,
         "required": leaf.required,
         "problems": leaf.problems,
         "repaired": leaf.repaired,

@@ -22,7 +22,7 @@ class RuleSpec(BaseModel):
 
 
 class Extension(BaseModel):
-    """What the root of a schema says to us: see the README."""
+    """What the root of a schema says to us: see docs/schemas.md."""
 
     model_config = ConfigDict(extra="forbid")
     rules: tuple[RuleSpec, ...] = ()

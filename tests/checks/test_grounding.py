@@ -261,3 +261,34 @@ def test_any_place_of_any_text_has_the_box_of_the_words_it_touches(text: str, st
     box = located(Grounded.EXACT, page, (start, start + length)).box
     touched = [at for at, (begin, end) in enumerate(spans) if begin < start + length and end > start]
     assert (box and (box.left, box.right)) == ((touched[0], touched[-1] + 1) if touched else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "raw", "place", "distance"),
+    [
+        ("From: Brightwater Sup1ies Ltd, 4 High Street", "Brightwater Supplies Ltd", "Brightwater Sup1ies Ltd", 2),
+        ("an order of Brightwater Supplies Limited.", "Brightwater Supplies Limted", "Brightwater Supplies Limited", 1),
+        ("Müller und Söhne GmbH & Co. KG", "Mueller und Soehne GmbH & Co. KG", "Müller und Söhne GmbH & Co. KG", 2),
+        ("the Brightwaters Supply Company", "Brightwater Supplies Ltd", "", None),  # too many letters
+        ("Brightwater Supplies, 14 High Street", "Brightwater Supplies, 13 High Street", "", None),  # another house
+        ("Acme Lid", "Acme Ltd", "", None),  # too short a name to be told from another
+        ("", "Brightwater Supplies Ltd", "", None),
+    ],
+)
+def test_a_text_that_is_nearly_there_is_placed_but_does_not_stand(
+    text: str, raw: str, place: str, distance: int | None
+) -> None:
+    found = TextIndex(pages("Page one", text)).find(raw, raw, Kind.TEXT)
+    assert not found.stands
+    assert found.distance == distance
+    assert found.found is (Grounded.NONE if distance is None else Grounded.FUZZY)
+    assert text[found.start : found.end] == place if distance is not None else found.page is None
+    assert (
+        TextIndex(pages(text)).find(raw, raw, Kind.ENUM).found is Grounded.NONE
+    )  # chosen from a list: it's there or not
+
+
+def test_the_nearest_of_several_places_is_told() -> None:
+    first, second = "Brightwatr Suplies Ltd", "Brightwater Suplies Ltd"
+    found = TextIndex(pages(first, second)).find("Brightwater Supplies Ltd", "Brightwater Supplies Ltd", Kind.TEXT)
+    assert (found.page, found.distance) == (2, 1)

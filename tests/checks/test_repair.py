@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from slmbatch.checks.repair import repair
-from slmbatch.checks.rules import compile_rule
+from slmbatch.checks.rules import compile_rule, rule_names
 
 NAMES = ("net", "tax", "total", "due")
-SUM = compile_rule("sum", "net + tax == total", known=dict.fromkeys(NAMES, False))
-DUE = compile_rule("due", "due <= total", known=dict.fromkeys(NAMES, False))
+SUM = compile_rule("sum", "net + tax == total", known=rule_names(NAMES))
+DUE = compile_rule("due", "due <= total", known=rule_names(NAMES))
 
 
 def values(**written: str) -> dict[str, Decimal]:

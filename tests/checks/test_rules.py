@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmbatch.checks.rules import Rule, compile_rule
+from slmbatch.checks.rules import Rule, compile_rule, rule_names
 from slmbatch.errors import TaskError
 
 LISTED = "line_items.amount"
-KNOWN = {name: name == LISTED for name in ("net", "tax", "gross", "issued", "due", "paid", "seller.vat", LISTED)}
+ITEM = ("line_items[].amount", "line_items[].quantity", "line_items[].price", "tax_lines[].rate")
+KNOWN = rule_names(["net", "tax", "gross", "issued", "due", "paid", "seller.vat", *ITEM])
 VALUES = {
     "net": Decimal("100.00"),
     "tax": Decimal("19.00"),
@@ -115,7 +116,7 @@ def test_a_rule_knows_the_fields_it_reads_and_travels_between_processes() -> Non
         ("net < tax < gross", 11, "'and' or the end"),
         ("sum(line_items.amount == 1", 23, "')'"),
         ("sum(net) == 1", 5, "'net' is one value"),
-        ("line_items.amount == 1", 1, "'line_items.amount' is a list"),
+        ("line_items.amount == tax_lines.rate", 22, "are in different lists"),
         ("sum(3) == 1", 5, "a number, a field or '('"),
         ("net == 1 and", 13, "a number, a field or '('"),
         ("net == 'x'", 8, "a number, a field or '('"),
@@ -160,3 +161,24 @@ PIECES = ["net", "tax", "due", "sum", "sum(line_items.amount)", *"()+-*/<10", "=
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join))
 def test_no_pile_of_words_makes_a_rule_fail_otherwise(text: str) -> None:
     assert check_or_refusal(text) != ""
+
+
+def test_a_rule_about_items_is_held_against_each_of_them() -> None:
+    made = rule("line_items.quantity * line_items.price == line_items.amount and line_items.amount <= gross")
+    columns = {"line_items.quantity": [2, 3, None], "line_items.price": [Decimal("30"), Decimal("10"), Decimal("5")]}
+    wrong = VALUES | columns | {"line_items.amount": [Decimal("60.00"), Decimal("40.00"), Decimal("5.00")]}
+    assert made.check(wrong) is False
+    assert made.broken_items(wrong) == [1]
+    right = wrong | {"line_items.amount": [Decimal("60.00"), Decimal("30.00"), Decimal("5.00")]}
+    assert made.check(right) is None  # of the third item nothing can be said
+    assert made.broken_items(right) == []
+    two = {name: values[:2] if isinstance(values, list) else values for name, values in right.items()}
+    assert made.check(two) is True
+    assert made.check(VALUES | {name: [] for name in made.each}) is None
+
+
+def test_a_rule_may_hold_a_sum_against_each_item() -> None:
+    made = rule("line_items.amount < sum(line_items.amount)")
+    assert made.check(VALUES) is True
+    assert made.broken_items(VALUES | {"line_items.amount": [Decimal("5"), Decimal("-1")]}) == [0]
+    assert rule("sum(line_items.amount) == 100").broken_items(VALUES) == []

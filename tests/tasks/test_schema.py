@@ -34,7 +34,7 @@ def test_invoice_has_the_agreed_names() -> None:
         "receiver_name", "purchase_order", "net_amount", "total_tax_amount", "total_amount", "amount_due",
         "line_items[].description", "line_items[].quantity", "line_items[].unit_price", "line_items[].amount",
     ]  # fmt: skip
-    assert [rule.id for rule in schema.rules] == ["BR-CO-15", "due-after-issue"]
+    assert [rule.id for rule in schema.rules] == ["BR-CO-15", "due-after-issue", "line-amount"]
 
 
 def test_kinds_follow_type_and_format() -> None:

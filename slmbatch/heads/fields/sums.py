@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slmbatch.checks.expressions import Expression, Field, Operation
-from slmbatch.checks.rules import compile_rule
+from slmbatch.checks.rules import compile_rule, rule_names
 from slmbatch.tasks.schema import Schema
 from slmbatch.types import Kind, Scalar
 
@@ -32,7 +32,7 @@ class Equation:
 def equations(schema: Schema) -> tuple[Equation, ...]:
     """Read the schema's rules that are sums of amounts; other rules are left to the checks."""
     kinds = dict(schema.fields())
-    known = {path.replace("[]", ""): "[]" in path for path in kinds}
+    known = rule_names(kinds)
     found = []
     used: set[str] = set()
     for spec in schema.rules:
