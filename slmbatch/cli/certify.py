@@ -18,8 +18,7 @@ from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
 from slmbatch.report.promise import promised
-from slmbatch.run.certified.outcome import Outcome
-from slmbatch.run.certified.phases import CertifiedRun
+from slmbatch.run.certified.phases import CertifiedRun, Outcome
 from slmbatch.run.certified.proof import verify
 from slmbatch.run.plan import Plan
 from slmbatch.store.folder import CERTIFICATE, RunFolder

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import msgspec
 import numpy as np
 
-from slmbatch.certificates.certificate import Provenance, certify
+from slmbatch.certificates.certificate import Certificate, Provenance, certify
+from slmbatch.certificates.earning import Replaced
 from slmbatch.certificates.gates import Reason, Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.planning import Plan as Design
@@ -23,33 +23,36 @@ from slmbatch.readers import read
 from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
-from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
+from slmbatch.run.certified.frozen import FROZEN_FILE
 from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history, target_of
-from slmbatch.run.certified.labels import (
-    LABELS_FILE,
-    agreement,
-    judged_by_top,
-    labelled_on,
-    missed,
-    read_labels,
-    told_about,
-    write_labels,
-)
-from slmbatch.run.certified.outcome import Outcome
+from slmbatch.run.certified.labels import LABELS_FILE, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
 from slmbatch.run.certified.tiers import write_choice
+from slmbatch.run.certified.top import TopTier, Watch, over_budget, settled
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
-from slmbatch.run.plan import Plan, TierPlan
+from slmbatch.run.plan import Plan
 from slmbatch.run.promise import Promise
-from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, Stage, write_durably
+from slmbatch.store.folder import CERTIFICATE, DONE, RunFolder, write_durably
 from slmbatch.store.manifest import open_manifest
-from slmbatch.store.parts import KeyIndex, PartStore, part_paths, settled_keys
-from slmbatch.store.rows import keys_in, sources_of
+from slmbatch.store.parts import KeyIndex, PartStore, part_paths
+from slmbatch.store.rows import keys_in
 from slmbatch.store.tables import build_tables
 
-Watch = Callable[[Counts], None] | None
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a certified run ended: with a certificate, or with the reason why there is none.
+
+    All rows went to the top tier then, unless the budget has ended before.
+    """
+
+    counts: Counts
+    certificate: Certificate | None = None
+    refusal: Refusal | None = None
+    replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
+    history: History = field(default_factory=History)
 
 
 class CertifiedRun:
@@ -79,12 +82,9 @@ class CertifiedRun:
         self._announce = announce
         self._tell_reuse = tell_reuse
         self._tell = tell
-        self._agree = agree
-        self._agreed = False
         self._history, self._asked = History(), plan.tiers
         self._answered = folder.stage("answers", rows=folder.rows)
-        self._topped = folder.stage("top")
-        self._kinds = kinds_of(plan.schema)
+        self._top = TopTier(plan, folder, watch=watch, agree=agree)
 
     def run(self) -> Outcome:
         """Go through all phases; what an earlier session has done is found in the folder.
@@ -96,8 +96,8 @@ class CertifiedRun:
         self._asked = history.asked(self._plan.tiers)
         for sentence in history.said():
             self._tell(sentence)
-        if self._topped.parts.exists() and not self._plan.choices.overwrite:
-            PartStore(self._topped.parts)  # makes a part of the journal that a killed session has left
+        if self._top.stage.parts.exists() and not self._plan.choices.overwrite:
+            PartStore(self._top.stage.parts)  # makes a part of the journal that a killed session has left
         counts, unpaid = self._answer()
         if unpaid is not None:
             return self._deliver(KeyIndex(), Outcome(counts, refusal=unpaid), unpaid=True)
@@ -115,17 +115,17 @@ class CertifiedRun:
         self._announce(planned)
         sample = ranking.sample(planned.sample)
         places = ranking.order[sample]
-        agrees = self._labels(batch, places)
+        agrees = self._top.labels(batch, places)
         if isinstance(agrees, Refusal):
             return self._deliver(KeyIndex(), Outcome(counts, refusal=agrees), unpaid=True)
-        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._topped.parts)
+        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._top.stage.parts)
         contents = batch.keys[batch.pool[ranking.order]]
         line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated, contents=contents)
         refused = self._sent_up(batch) or refusal(
             line, sample, agrees, rows=len(batch), tolerated=planned.tolerated, delta=planned.target.delta
         )
         if refused is not None:
-            self._agreed = False
+            self._top.ask_again()
             return self._refuse(batch, Outcome(counts, refusal=refused, replaced=replaced))
         certificate = certify(planned, ranking, line, self._provenance())
         return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate, replaced=replaced))
@@ -141,9 +141,9 @@ class CertifiedRun:
         one = Pass(self._asked[:-1], self._answered)
         begin = partial(write_choice, folder, self._history.choice)
         counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite, begin=begin)
-        left = keys_in(folder.rows).missing(_settled(self._answered))
+        left = keys_in(folder.rows).missing(settled(self._answered))
         # frozen without them, they couldn't be asked about any more
-        return counts, self._unpaid(one.tiers, f"all but {len(left)} texts") if left else None
+        return counts, over_budget(plan, one.tiers, f"all but {len(left)} texts") if left else None
 
     def _design(self, batch: Batch, ranking: Ranking, history: History) -> Design | Refusal:
         """Plan the labels by those of earlier runs, or take what was planned, or refused, before any was bought."""
@@ -161,26 +161,6 @@ class CertifiedRun:
             write_durably(path, msgspec.json.encode(made))
         return made
 
-    def _labels(self, batch: Batch, places: Places) -> list[bool | None] | Refusal:
-        """Have the top tier label rows of the pool; returns whether it agrees, None where it didn't answer.
-
-        Those for which it couldn't be reached earlier are asked about again.
-        """
-        keys = batch.keys_at(places)
-        unpaid = self._ask(KeyIndex.of(keys), "labels", again=missed(keys, self._topped.parts))
-        if unpaid is not None:
-            return unpaid
-        assert batch.frozen.answers is not None
-        path = self._folder.certify / LABELS_FILE
-        ids, cheap = ([some[place] for place in places.tolist()] for some in (batch.frozen.ids, batch.frozen.answers))
-        told = told_about(keys, self._topped.parts, self._kinds)
-        agrees = agreement(cheap, told)
-        if not path.exists() or list(read_labels(path).values()) != agrees:
-            (self._folder.root / CERTIFICATE).unlink(missing_ok=True)  # it rests on the labels that were there
-            first = dt.date.fromisoformat(labelled_on(path)) if path.exists() else dt.datetime.now(dt.UTC).date()
-            write_labels(path, ids, told, agrees, asked_on=first)
-        return agrees
-
     def _refused_earlier(self) -> Refusal | None:
         """Return the refusal of an earlier session; a budget that ended isn't one."""
         refused = saved_refusal(self._folder)
@@ -191,7 +171,7 @@ class CertifiedRun:
 
         A certificate could only take its answers back, however many labels have come since.
         """
-        return None if batch.everything().missing(_settled(self._topped)) else self._refused_earlier()
+        return self._refused_earlier() if self._top.has_answered(batch.everything()) else None
 
     def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
         """Say why there's no certificate, and send every row up."""
@@ -203,7 +183,7 @@ class CertifiedRun:
     def _settle(self, batch: Batch, kept: Places, outcome: Outcome) -> Outcome:
         """Ask the top tier about every row but the kept ones, and write the results."""
         staying = keys_of(batch, kept)
-        unpaid = self._ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
+        unpaid = self._top.ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
@@ -215,40 +195,11 @@ class CertifiedRun:
         if outcome.refusal is not None:
             save_refusal(folder, outcome.refusal)
         waits_for = self._plan.tiers[-1].name if unpaid else None
-        compose(self._answered.parts, self._topped.parts, folder.parts, staying, waits_for=waits_for)
+        compose(self._answered.parts, self._top.stage.parts, folder.parts, staying, waits_for=waits_for)
         build_tables(folder, part_paths(folder.parts), schema)
         if outcome.certificate is not None:
             write_proof(folder, outcome.certificate, schema)
         return replace(outcome, history=self._history)
 
-    def _ask(self, keys: KeyIndex, what: str, *, again: Sequence[bytes] = ()) -> Refusal | None:
-        """Ask the top tier about these contents, as far as it hasn't been, and about those of `again`.
-
-        Returns what the budget has left out.
-        """
-        top = self._plan.tiers[-1]
-        settled = _settled(self._topped, without_failed=self._plan.choices.retry_failed)
-        wanted = frozenset([*keys.missing(settled), *again])
-        if not wanted:
-            return None
-        if not self._agreed:
-            self._agree(f"Ask {top.name} about {len(wanted):,} texts ({what}), and go on?")
-            self._agreed = True
-        sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
-        one = Pass((top,), self._topped, threshold=0.0, only=wanted, sources=sources)
-        asked = replace(self._plan, choices=replace(self._plan.choices, retry_failed=True))  # only what is wanted
-        run_pass(asked, self._folder, one, watch=self._watch)
-        left = keys.missing(_settled(self._topped))
-        return self._unpaid(one.tiers, f"all but {len(left)} of {len(keys)} texts ({what})") if left else None
-
-    def _unpaid(self, tiers: Sequence[TierPlan], asked: str) -> Refusal:
-        names = " and ".join(tier.name for tier in tiers)
-        said = f"the budget of {self._plan.max_usd} USD is reached: {names} could be asked about {asked}."
-        return Refusal(Reason.OVER_BUDGET, said)
-
     def _provenance(self) -> Provenance:
         return provenance(self._promise, self._asked, labelled_on(self._folder.certify / LABELS_FILE))
-
-
-def _settled(stage: Stage, *, without_failed: bool = False) -> KeyIndex:
-    return KeyIndex.gathered(settled_keys(stage.parts, without_failed=without_failed))
