@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from slmbatch.certificates.calibration import Doubles, Flags
-from slmbatch.certificates.learning import Taught, learn
+from slmbatch.certificates.learning import Numbers, Taught, learn
 from slmbatch.run.certified.batch import Strings, read_batch
 from slmbatch.run.certified.earlier import like_run
 from slmbatch.run.certified.frozen import FROZEN_FILE, Kinds, answers
@@ -24,6 +24,8 @@ from slmbatch.store.folder import RunFolder
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.manifest import Settings, run_id
 from slmbatch.store.parts import part_paths, whole_keys
+
+MOST_ROWS = 10_000  # of a run's drawn rows, and of its others: more teach nothing that a few dozen weights could hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +59,28 @@ def read_run(root: Path, settings: Settings, kinds: Kinds | None) -> EarlierRun:
     drawn = np.array([one in labels for one in batch.frozen.ids], bool)
     top, cheap = (LocatedParts(part_paths(folder.stage(name).parts)) for name in ("top", "answers"))
     found = top.find(whole_keys(keys))
-    told = np.full(len(keys), None, object)
-    told[found >= 0] = answers(top.take(found[found >= 0]), kinds)
-    if len(drawn) and (found >= 0).all():  # all went up, since there's no certificate: nothing was chosen
+    if len(keys) and (found >= 0).all():  # all went up, since there's no certificate: nothing was chosen
         drawn[:] = True
     first = np.zeros(len(keys), bool)
     first[np.unique(keys, return_index=True)[1]] = True
-    went_up = first & (told != None) & ~np.isin(keys, keys[drawn])  # noqa: E711 - of each element
-    chosen = np.flatnonzero(drawn | went_up)
+    went_up = first & (found >= 0) & ~np.isin(keys, keys[drawn])
+    chosen = np.sort(np.concatenate([_some(drawn), _some(went_up)]))
+    told = np.full(len(chosen), None, object)
+    asked = found[chosen] >= 0
+    told[asked] = answers(top.take(found[chosen[asked]]), kinds)
+    known = drawn[chosen] | np.array([one is not None for one in told], bool)
+    chosen, told = chosen[known], told[known]
     settled = cheap.take(cheap.find(whole_keys(keys[chosen])))
     own = np.array(batch.frozen.answers or [], object)[chosen]
-    return EarlierRun(
-        folder,
-        len(batch),
-        read_choice(folder).left_out,
-        keys[chosen],
-        settled,
-        tuple(told[chosen].tolist()),
-        (told[chosen] != own).astype(bool),
-        drawn[chosen],
-    )
+    wrong = (told != own).astype(bool)
+    left_out = read_choice(folder).left_out
+    return EarlierRun(folder, len(batch), left_out, keys[chosen], settled, tuple(told.tolist()), wrong, drawn[chosen])
+
+
+def _some(rows: Flags) -> Numbers:
+    """Return the places of these rows, or of MOST_ROWS of them at random."""
+    places = np.flatnonzero(rows)
+    return np.random.default_rng(0).permutation(places)[:MOST_ROWS] if len(places) > MOST_ROWS else places
 
 
 def learn_ranking(runs: Sequence[EarlierRun], tiers: Sequence[str], *, seed: int) -> tuple[Ranker, Doubles]:

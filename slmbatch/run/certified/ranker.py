@@ -21,6 +21,7 @@ from slmbatch.certificates.learning import Learned, Names
 from slmbatch.run.certified.frozen import sureness
 from slmbatch.store.folder import write_durably
 from slmbatch.store.records import Record
+from slmbatch.store.rows import GROUP_ROWS
 from slmbatch.tasks.labels import in_order
 from slmbatch.types import Grounded
 
@@ -94,7 +95,8 @@ def feature_names(tiers: Sequence[str]) -> tuple[str, ...]:
 
 def features_of(settled: pa.Table, tiers: Sequence[str]) -> Doubles:
     """Return what settled records tell of their answers, (rows, columns). What is missing is 0."""
-    rows = [[*_of_row(one), *_of_label(one), *_of_fields(one), *_of_tiers(one, tiers)] for one in settled.to_pylist()]
+    records = (one for batch in settled.to_batches(GROUP_ROWS) for one in batch.to_pylist())
+    rows = [[*_of_row(one), *_of_label(one), *_of_fields(one), *_of_tiers(one, tiers)] for one in records]
     told = np.array(rows, np.float64).reshape(len(rows), len(feature_names(tiers)) // 2)  # None becomes NaN
     missing = np.isnan(told)
     return np.column_stack([np.where(missing, 0.0, told), missing])
