@@ -132,6 +132,14 @@ def planned(walked: Walked, rows: int, target: Target, top_usd: Decimal | None) 
     return Planned(walked, made, rows, (cheap, top), share)
 
 
+def certainty(one: Planned, other: Planned, *, seed: int) -> float:
+    """Return in which share of resamples of the drawn rows the one costs less than the other (paired bootstrap)."""
+    drawn = len(one.walked.scores)
+    random = np.random.default_rng(seed)
+    draws = (random.integers(0, drawn, drawn) for _ in range(RESAMPLES))
+    return float(np.mean([one.again(places) < other.again(places) for places in draws]))
+
+
 def choose(runs: Sequence[EarlierRun], plan: Plan, target: Target) -> Choice:
     """Decide by earlier runs which cheap tiers are left out, or say what leaving one out would save.
 
@@ -181,10 +189,7 @@ def _judged(
 ) -> Choice:
     """Compare the cheapest run without some tiers to the run with all."""
     left_out, best = min(others.items(), key=lambda one: one[1].share)
-    drawn = len(every.walked.scores)
-    random = np.random.default_rng(promise.seed)
-    draws = [random.integers(0, drawn, drawn) for _ in range(RESAMPLES)]
-    cheaper = float(np.mean([best.again(places) < every.again(places) for places in draws]))
+    drawn, cheaper = len(every.walked.scores), certainty(best, every, seed=promise.seed)
     names = " and ".join(left_out)
     said = (
         f"by {drawn:,} earlier rows a run takes {best.share:.1%} of {alone} without {names}, {every.share:.1%} with "
