@@ -192,6 +192,13 @@ def test_a_tier_that_does_not_pay_is_named_and_left_out_when_that_is_asked_for(
     ran = slmbatch(*run)
     assert (ran.code, "differing: leave_out" in ran.err) == (2, True), ran.err
     third = write_table(tmp_path / "third.parquet", tickets(NIGHT, seed=4)[0])
+    reusing = [*three(third, tmp_path / "reused", heads), "--reuse", out]
+    ran = slmbatch(*reusing)
+    assert (ran.code, f"it left out {blind}" in ran.err) == (2, True), ran.err
+    ran = slmbatch(*reusing, "--leave-out")
+    assert ran.code == 0, ran.err
+    assert f"{blind} is left out, as in the run whose labels are reused." in ran.err
+    assert slmbatch("verify", tmp_path / "reused").code == 0
     run = [*three(third, tmp_path / "third", heads), "--earlier", out]
     ran = slmbatch(*run, "--earlier", spoiled, "--leave-out")
     assert ran.code == 0, ran.err

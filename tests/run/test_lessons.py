@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.special import logit
 
@@ -49,12 +50,18 @@ def earlier(folder: Path, *told: Result, top: list[str], left_out: tuple[str, ..
 
 
 def plan(
-    folder: Path, tiers: tuple[str, ...] = (FIRST, MIDDLE, TOP), *, leave_out: bool = True, threshold: float = 0.8
+    folder: Path,
+    tiers: tuple[str, ...] = (FIRST, MIDDLE, TOP),
+    *,
+    leave_out: bool = True,
+    threshold: float = 0.8,
+    top_price: str = "0",
 ) -> Plan:
-    (folder / "text.txt").write_text("a text")
+    text = folder / "text.txt"
+    text.write_text("a text")
+    prices = (*(f"{one}=0" for one in tiers[:-1]), f"{tiers[-1]}={top_price}")
     promise = Promise(Decimal("0.9"), Decimal("0.1"), earlier=(folder,), leave_out=leave_out)
-    named = {"model": tiers[0], "escalate": tiers[1:], "prices": tuple(f"{one}=0" for one in tiers)}
-    chosen = Choices((str(folder),), folder, threshold=threshold, promise=promise, **named)  # type: ignore[arg-type]
+    chosen = Choices((str(text),), folder, tiers[0], tiers[1:], threshold, prices=prices, promise=promise)
     return make_plan(ClassifyTask(load_labels("card,loan")), chosen, load_config(None), ReadOptions(workers=1))
 
 
@@ -116,16 +123,17 @@ def test_fewer_tiers_say_what_they_said_in_the_run_of_all(tmp_path: Path) -> Non
     assert (left.usable.tolist(), left.wrong.tolist(), np.isnan(left.scores).tolist()) == ([False], [True], [True])
 
 
-def night(folder: Path, *, middle_right: float, rows: int = ROWS) -> EarlierRun:
-    """The first tier is right 7 times in 10 and its score says nothing; the middle one is asked about every row."""
+def night(folder: Path, *, middle_right: float, kept: int = 0) -> EarlierRun:
+    """The first tier is right 7 times in 10 and its score says nothing; it keeps few rows or none."""
     random = np.random.default_rng(1)
     told = []
-    for number in range(rows):
+    for number in range(ROWS - kept):
         first = "card" if random.random() < 0.7 else "loan"
         middle = "card" if random.random() < middle_right else "loan"
         score = float(random.uniform(0.5, 0.99)) if middle == "loan" else float(random.uniform(0.7, 1))
         told.append(settled(number, (FIRST, first, float(random.uniform(0.1, 0.7))), (MIDDLE, middle, score)))
-    return earlier(folder, *told, top=["card"] * rows)
+    told += [settled(number, (FIRST, "card", 0.9)) for number in range(ROWS - kept, ROWS)]
+    return earlier(folder, *told, top=["card"] * ROWS)
 
 
 def test_a_tier_that_does_better_stays(tmp_path: Path) -> None:
@@ -146,6 +154,22 @@ def test_a_tier_that_does_worse_goes_where_that_is_asked_for(tmp_path: Path) -> 
     advice = choose([run], plan(tmp_path, threshold=1, leave_out=False), AIM)
     assert (advice.left_out, len(advice.said)) == ((), 1)
     assert "With --leave-out it isn't asked." in advice.said[0]
+
+
+@pytest.mark.parametrize(
+    ("price", "kept", "left_out"),
+    [("2/2", 3, (MIDDLE,)), ("2000/2000", 3, ()), ("20/20", 0, (FIRST,))],
+)
+def test_what_pays_is_a_question_of_prices(tmp_path: Path, price: str, kept: int, left_out: tuple[str, ...]) -> None:
+    run = night(tmp_path, middle_right=0.9, kept=kept)  # each question to the cheap tiers has cost 0.001 USD
+    answered = run.folder.stage("answers").parts
+    answered.mkdir(parents=True)
+    pq.write_table(run.settled, answered / "part-000000.parquet")
+    choice = choose([run], plan(tmp_path, top_price=price), AIM)
+    assert choice.left_out == left_out
+    assert f"of the cost of {TOP} alone without {(left_out or (MIDDLE,))[0]}, " in choice.said[0]
+    unknown = f"What a run without {FIRST} would say of every row isn't known."
+    assert (unknown in choice.said) == bool(kept)  # the middle tier wasn't asked about these
 
 
 def _surer_first(table: pa.Table) -> pa.Table:

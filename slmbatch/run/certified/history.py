@@ -1,4 +1,4 @@
-"""What earlier certified runs are good for: planning a sample, or standing in for one."""
+"""What earlier certified runs are good for: choosing tiers, ranking rows, planning a sample or standing in for one."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def read_history(plan: Plan, folder: RunFolder) -> History:
     if promise.reuse is None and TIERS_FILE not in kept:
         history = replace(history, choice=choose(runs, plan, target_of(promise)))
     learning = promise.reuse is None and not kept & {RANKING_FILE, FROZEN_FILE}
-    return _planning(history, runs, plan, learning=learning)
+    return _planning(history, runs, plan, seed=promise.seed, learning=learning)
 
 
 def _reused(promise: Promise, plan: Plan, folder: RunFolder | None) -> History:
@@ -101,16 +101,20 @@ def _reused(promise: Promise, plan: Plan, folder: RunFolder | None) -> History:
     scores = np.asarray(sample.frozen.scores, np.float64)
     wrong = np.array([not right for right in sample.agrees], bool)  # as is a label that never came
     ranker = read_ranker(folder.certify / RANKING_FILE)
-    return History(Choice(left_out), ranker, scores, wrong, sample)
+    said = (f"{' and '.join(left_out)} is left out, as in the run whose labels are reused.",) if left_out else ()
+    return History(Choice(left_out, said), ranker, scores, wrong, sample)
 
 
-def _planning(history: History, runs: Sequence[EarlierRun], plan: Plan, *, learning: bool) -> History:
-    """Add what the drawn rows of earlier runs say of the answers of the tiers that are asked."""
+def _planning(history: History, runs: Sequence[EarlierRun], plan: Plan, *, seed: int, learning: bool) -> History:
+    """Add what the drawn rows of earlier runs say of the answers of the tiers that are asked.
+
+    `learning`: nothing has settled yet how rows are ranked.
+    """
     asked = [tier.name for tier in history.asked(plan.tiers)[:-1]]
     alike = [one for one in runs if set(one.left_out) == set(history.choice.left_out)]
     ranker, told = history.ranker, []
     if alike:
-        learned, scores = learn_ranking(alike, asked, seed=plan.choices.promise.seed if plan.choices.promise else 0)
+        learned, scores = learn_ranking(alike, asked, seed=seed)
         ranker = learned if learning else ranker
         if ranker != learned:  # it was fixed before, by other rows
             scores = np.concatenate([one.scores(ranker)[one.drawn] for one in alike])

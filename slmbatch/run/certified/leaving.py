@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import combinations
 
 import numpy as np
+import pyarrow as pa
 
 from slmbatch.certificates.calibration import Doubles, Flags, isotonic
 from slmbatch.certificates.counting import Target
@@ -19,6 +20,7 @@ from slmbatch.certificates.gates import MIN_ACCEPTED_AGREEMENT, Refusal, fewest_
 from slmbatch.certificates.planning import Batch, expected_cost
 from slmbatch.certificates.planning import Plan as Design
 from slmbatch.certificates.planning import plan as design
+from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.ways import LEAST_HISTORY, Way, ranked_way
 from slmbatch.confidence.gate import refusal
 from slmbatch.errors import ConfigError
@@ -48,7 +50,8 @@ class Walked:
     wrong: Flags
     usd: Doubles
 
-    def at(self, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Walked:
+    def at(self, places: Places) -> Walked:
+        """Return these rows, some perhaps more than once."""
         return Walked(self.scores[places], self.usable[places], self.wrong[places], self.usd[places])
 
 
@@ -56,9 +59,10 @@ def walk(runs: Sequence[EarlierRun], tiers: Sequence[str], plan: Plan) -> Walked
     """Take the drawn rows up these tiers, by what each is known to have said; None where that isn't known of a row."""
     told = []
     for run in runs:
-        rows = zip(run.settled.to_pylist(), run.told, run.drawn.tolist(), strict=True)
-        for one, right in ((one, right) for one, right, drawn in rows if drawn):
-            found = _settle(one, tiers, plan)
+        attempts = run.settled.filter(pa.array(run.drawn))["attempts"].to_pylist()
+        right_ones = (right for right, drawn in zip(run.told, run.drawn.tolist(), strict=True) if drawn)
+        for tried, right in zip(attempts, right_ones, strict=True):
+            found = _settle(tried, tiers, plan)
             if found is None:
                 return None
             answer, usd = found
@@ -69,8 +73,9 @@ def walk(runs: Sequence[EarlierRun], tiers: Sequence[str], plan: Plan) -> Walked
     return Walked(*(np.array(one, kind) for one, kind in zip(columns, kinds, strict=True)))
 
 
-def _settle(one: Record, tiers: Sequence[str], plan: Plan) -> tuple[Answer | None, Decimal] | None:
-    told: Mapping[str, Record] = {each["tier"]: each for each in one["attempts"]}
+def _settle(attempts: Sequence[Record], tiers: Sequence[str], plan: Plan) -> tuple[Answer | None, Decimal] | None:
+    """Return the answer that these tiers settle on, and what they have cost."""
+    told = {each["tier"]: each for each in attempts}
     answer, usd = None, Decimal(0)
     for tier in tiers:
         if tier not in told:
@@ -100,7 +105,7 @@ class Planned:
     costs: tuple[float, float]  # per row: of the cheap tiers together, of the top one; (0, 1) where that is free
     share: float
 
-    def again(self, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
+    def again(self, places: Places) -> float:
         """Return the share for other rows, drawn from these, with as many labels and tolerated errors."""
         some, top = self.walked.at(places), self.costs[1]
         costs = (float(some.usd.mean()) if self.costs[0] else 0.0, top)  # where the top tier is free, all are
