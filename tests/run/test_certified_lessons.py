@@ -167,6 +167,7 @@ def test_reused_labels_bring_the_ranking_of_their_run(ranked: Path, heads: dict[
     assert slmbatch("verify", tmp_path / "out").code == 0
 
 
+@pytest.mark.timeout(400)
 def test_a_tier_that_does_not_pay_is_named_and_left_out_when_that_is_asked_for(
     spoiled: Path, heads: dict[str, Path], nights: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -16,10 +16,9 @@ import pyarrow as pa
 
 from slmbatch.certificates.calibration import Doubles, Flags, isotonic
 from slmbatch.certificates.counting import Target
-from slmbatch.certificates.gates import MIN_ACCEPTED_AGREEMENT, Refusal, fewest_kept
-from slmbatch.certificates.planning import Batch, expected_cost
-from slmbatch.certificates.planning import Plan as Design
-from slmbatch.certificates.planning import plan as design
+from slmbatch.certificates.gates import Refusal
+from slmbatch.certificates.planning import Batch
+from slmbatch.certificates.planning import plan as plan_labels
 from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.ways import LEAST_HISTORY, Way, ranked_way
 from slmbatch.confidence.gate import refusal
@@ -34,8 +33,9 @@ from slmbatch.store.records import Record
 from slmbatch.tasks.labels import in_order
 from slmbatch.types import Answer
 
-RESAMPLES = 200
+RESAMPLES = 100
 SURE = 0.95  # of the resamples must be cheaper without the tier: else chance may have done it
+MOST_ROWS = 10_000  # of a batch that is planned for: shares of larger ones differ little, and take long to plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,27 +96,28 @@ def _sureness(answer: Answer | None) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A certificate by these tiers for a batch of so many rows, and what it costs as a share of the top tier alone."""
+class Costing:
+    """A batch of so many rows to certify, and what the top tier takes for one (None: its answers alone count)."""
 
-    walked: Walked
-    design: Design | Refusal
     rows: int
-    costs: tuple[float, float]  # per row: of the cheap tiers together, of the top one; (0, 1) where that is free
-    share: float
+    target: Target
+    top_usd: Decimal | None
 
-    def again(self, places: Places) -> float:
-        """Return the share for other rows, drawn from these, with as many labels and tolerated errors."""
-        some, top = self.walked.at(places), self.costs[1]
-        costs = (float(some.usd.mean()) if self.costs[0] else 0.0, top)  # where the top tier is free, all are
-        if isinstance(self.design, Refusal):
-            return 1 + costs[0] / top
-        numbers = {"sample": self.design.sample, "tolerated": self.design.tolerated}
-        delta, pool = self.design.target.delta, self.design.pool
-        kept = fewest_kept(pool=pool, **numbers, delta=delta, min_accepted_agreement=MIN_ACCEPTED_AGREEMENT)
-        batch = Batch(self.rows, max(self.design.sample, round(self.rows * float(some.usable.mean()))))
-        cost = expected_cost(_way(some), batch, np.array(costs), **numbers, kept=kept)
-        return cost / (self.rows * top)
+    def share(self, walked: Walked) -> float:
+        """Return the cost of the cheapest plan where all rows are like these, of asking the top tier about every row.
+
+        Where no certificate can be planned, all rows go up after the cheap tiers.
+        """
+        usd = (Decimal(0), Decimal(1)) if self.top_usd is None else (Decimal(float(walked.usd.mean())), self.top_usd)
+        batch = Batch(self.rows, round(self.rows * float(walked.usable.mean())))
+        made = plan_labels(_way(walked), batch, self.target, prices=usd)
+        return 1 + float(usd[0] / usd[1]) if isinstance(made, Refusal) else 1 - made.saving
+
+    def certainty(self, one: Walked, other: Walked, *, seed: int) -> float:
+        """Return in which share of resamples of the drawn rows the one way costs less (paired bootstrap)."""
+        random, drawn = np.random.default_rng(seed), len(one.scores)
+        draws = (random.integers(0, drawn, drawn) for _ in range(RESAMPLES))
+        return float(np.mean([self.share(one.at(places)) < self.share(other.at(places)) for places in draws]))
 
 
 def _way(walked: Walked) -> Way:
@@ -126,23 +127,6 @@ def _way(walked: Walked) -> Way:
     scores = np.nan_to_num(walked.scores[walked.usable], nan=-1.0)
     values, chances = isotonic(scores, walked.wrong[walked.usable])
     return ranked_way([np.sort(chances[np.searchsorted(values, scores)])])
-
-
-def planned(walked: Walked, rows: int, target: Target, top_usd: Decimal | None) -> Planned:
-    """Plan a certificate for a batch of so many rows that are like these; without a price the top's answers count."""
-    usd = (Decimal(0), Decimal(1)) if top_usd is None else (Decimal(float(walked.usd.mean())), top_usd)
-    made = design(_way(walked), Batch(rows, round(rows * float(walked.usable.mean()))), target, prices=usd)
-    cheap, top = (float(one) for one in usd)
-    share = 1 + cheap / top if isinstance(made, Refusal) else 1 - made.saving
-    return Planned(walked, made, rows, (cheap, top), share)
-
-
-def certainty(one: Planned, other: Planned, *, seed: int) -> float:
-    """Return in which share of resamples of the drawn rows the one costs less than the other (paired bootstrap)."""
-    drawn = len(one.walked.scores)
-    random = np.random.default_rng(seed)
-    draws = (random.integers(0, drawn, drawn) for _ in range(RESAMPLES))
-    return float(np.mean([one.again(places) < other.again(places) for places in draws]))
 
 
 def choose(runs: Sequence[EarlierRun], plan: Plan, target: Target) -> Choice:
@@ -162,22 +146,22 @@ def choose(runs: Sequence[EarlierRun], plan: Plan, target: Target) -> Choice:
     if sum(int(one.drawn.sum()) for one in whole) < LEAST_HISTORY:
         return _as_before(runs, promise)
     fewer = [some for count in range(1, len(cheap)) for some in combinations(cheap, count)]
-    priced = per_row(plan, whole[-1].folder.stage("answers").parts)
-    told: dict[tuple[str, ...], Planned] = {}  # by the tiers that are left out
+    told: dict[tuple[str, ...], Walked] = {}  # by the tiers that are left out
     for left_out in [(), *fewer]:
         walked = walk(whole, [one for one in cheap if one not in left_out], plan)
         if walked is not None:
-            told[left_out] = planned(walked, whole[-1].rows, target, None if priced is None else priced[1])
+            told[left_out] = walked
     notes = tuple(
         f"What a run without {' and '.join(one)} would say of every row isn't known."
         for one in fewer
         if one not in told
     )
-    every = told.pop((), None)
-    if every is None or not told:
+    priced = per_row(plan, whole[-1].folder.stage("answers").parts)
+    costing = Costing(min(whole[-1].rows, MOST_ROWS), target, None if priced is None else priced[1])
+    if () not in told or len(told) == 1:
         return Choice((), notes if promise.leave_out else ())
     alone = f"the {'answers' if priced is None else 'cost'} of {plan.tiers[-1].name} alone"
-    return _judged(every, told, promise, alone, notes)
+    return _judged(told, costing, promise, alone, notes)
 
 
 def _as_before(runs: Sequence[EarlierRun], promise: Promise) -> Choice:
@@ -190,15 +174,16 @@ def _as_before(runs: Sequence[EarlierRun], promise: Promise) -> Choice:
 
 
 def _judged(
-    every: Planned, others: Mapping[tuple[str, ...], Planned], promise: Promise, alone: str, notes: tuple[str, ...]
+    told: Mapping[tuple[str, ...], Walked], costing: Costing, promise: Promise, alone: str, notes: tuple[str, ...]
 ) -> Choice:
     """Compare the cheapest run without some tiers to the run with all."""
-    left_out, best = min(others.items(), key=lambda one: one[1].share)
-    drawn, cheaper = len(every.walked.scores), certainty(best, every, seed=promise.seed)
+    shares = {left_out: costing.share(walked) for left_out, walked in told.items()}
+    left_out = min((one for one in told if one), key=lambda one: shares[one])
+    cheaper = costing.certainty(told[left_out], told[()], seed=promise.seed)
     names = " and ".join(left_out)
     said = (
-        f"by {drawn:,} earlier rows a run takes {best.share:.1%} of {alone} without {names}, {every.share:.1%} with "
-        f"all tiers (less in {cheaper:.0%} of resamples)"
+        f"by {len(told[()].scores):,} earlier rows a run takes {shares[left_out]:.1%} of {alone} without {names}, "
+        f"{shares[()]:.1%} with all tiers (less in {cheaper:.0%} of resamples)"
     )
     if cheaper < SURE:
         return Choice((), (f"No tier is left out: {said}.", *notes) if promise.leave_out else ())
