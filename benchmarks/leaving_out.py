@@ -20,22 +20,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from certificate_rivals import labelled
-from certificates import count, planned
+from certificates import planned
 from routing import CHAINS
 
 from slmbatch.certificates.counting import Target
+from slmbatch.certificates.gates import MIN_ACCEPTED_AGREEMENT, refusal
+from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import learned_chances
-from slmbatch.run.certified.leaving import SURE, Walked, certainty
-from slmbatch.run.certified.leaving import planned as expected
+from slmbatch.run.certified.leaving import SURE, Costing, Walked
 
 PAST, NOW, THRESHOLD = 600, 1_000, 0.8
-PRICES = (
-    (0.5, 3, 30),
-    (0.5, 7.5, 50),
-    (1, 10, 30),
-    (1, 15, 30),
-    (0, 0, 1),
-)  # the last: only the top tier's answers count
+PRICES = ((0.5, 3, 30), (1, 10, 30), (1, 15, 30))  # USD per 1,000 rows of each tier
 TARGETS = (0.90, 0.95, 0.98)
 
 
@@ -67,9 +62,15 @@ def cost(past: Walked, now: Walked, target: Target, top: float, seed: int) -> fl
     """What certifying these rows takes, of the top tier alone."""
     order = np.lexsort((np.random.default_rng(seed).random(NOW), -now.scores))
     chances = learned_chances(now.scores[order], old_scores=past.scores, old_wrong=past.wrong)
-    made = planned(chances or [], target)
-    kept = count(now.scores[order], now.wrong[order], made, labelled(NOW, made.sample if made else 0, seed))
-    return (float(now.usd.sum()) + top * (NOW - len(kept))) / (NOW * top)
+    made = planned(chances or [], target, gate=MIN_ACCEPTED_AGREEMENT)
+    kept = 0
+    if made is not None:
+        sample = labelled(NOW, made.sample, seed)
+        agrees = (~now.wrong[order][sample]).tolist()
+        line = draw_line(sample, agrees, pool=NOW, tolerated=made.tolerated)
+        refused = refusal(line, sample, agrees, rows=NOW, tolerated=made.tolerated, delta=target.delta)
+        kept = 0 if refused is not None else line.kept
+    return (float(now.usd.sum()) + top * (NOW - kept)) / (NOW * top)
 
 
 def main() -> None:
@@ -85,11 +86,10 @@ def main() -> None:
             past, now = mixed[:PAST], mixed[PAST : PAST + NOW]
             for prices in PRICES:
                 ways = [[chain.walked(places, prices, middle=one) for places in (past, now)] for one in (True, False)]
-                usd = None if prices[0] == 0 else Decimal(str(prices[2]))
                 for agreement in TARGETS:
                     target = Target(agreement, given.delta)
-                    every, fewer = (expected(old, NOW, target, usd) for old, _ in ways)
-                    left_out = certainty(fewer, every, seed=seed) >= SURE
+                    costing = Costing(NOW, target, Decimal(prices[2]))
+                    left_out = costing.certainty(ways[1][0], ways[0][0], seed=seed) >= SURE
                     costs = [cost(old, new, target, prices[2], seed) for old, new in ways]
                     told[prices, agreement].append((costs[0], costs[1], left_out))
     print("| prices | target | all tiers | without the middle one | as decided | left out | of these dearer | better |")
