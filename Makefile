@@ -61,6 +61,7 @@ bench: $(VENV)/.installed  ## orchestration against a bare HTTP loop, and the em
 bench-certificates: $(VENV)/.installed  ## certificates against other methods, on recorded answers (RECORDED=FOLDER)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python benchmarks/certificates.py $(RECORDED)
+	$(BIN)/python benchmarks/by_class.py $(RECORDED)
 	$(BIN)/python benchmarks/three_tiers.py $(RECORDED)
 
 clean:  ## remove what make has made

@@ -56,10 +56,14 @@ class Certificate:
     asked_on: str
     drift: Drift | None = None
 
+    @property
+    def lines(self) -> dict[str, tuple[int, int]]:
+        """The line's rank and the size of its sample; the rows that they are about have no name."""
+        return {"": (self.rank, self.sample)}
+
     def to_json(self, **besides: object) -> bytes:
         """Return one JSON object, indented; `besides` stands after what the certificate itself says."""
-        told = msgspec.to_builtins(self) | besides
-        return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
+        return write_certificate(self, besides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,12 @@ def certify(
     )
 
 
+def write_certificate(certificate: object, besides: Mapping[str, object]) -> bytes:
+    """Return what one or several certificates say, and `besides`, as one JSON object."""
+    told = msgspec.to_builtins(certificate) | dict(besides)
+    return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
+
+
 def read_certificate(text: bytes, *, name: str) -> Certificate:
     """Read what `to_json` wrote. `name` is the file's, for errors. Raises InputError when it is no such thing."""
     remedy = "Write it again with this version, or check it with the version that wrote it."
@@ -141,12 +151,15 @@ class Difference:
     found: object
 
 
-def verify(certificate: Certificate, frozen: Frozen, agrees: Mapping[str, bool | None]) -> tuple[Difference, ...]:
+def verify(
+    certificate: Certificate, frozen: Frozen, agrees: Mapping[str, bool | None], *, up: Flags | None = None
+) -> tuple[Difference, ...]:
     """Work the certificate out again, without asking a model, and return what differs; nothing if it is true.
 
     `agrees` says by id whether a row's cheap answer agrees with the top tier's (None: that never came); it may know
     more rows than the sample. Rows of the sample that it doesn't know differ as `labels`. Where labels were reused,
-    `frozen` holds the rows of both batches, and `agrees` those of the earlier one.
+    `frozen` holds the rows of both batches, and `agrees` those of the earlier one. `up` tells, in the order of
+    `frozen`, which rows go up whatever this certificate says of them.
     """
     ranking = freeze(frozen.ids, frozen.scores, seed=certificate.seed, answers=frozen.answers)
     target = Target(certificate.agreement, certificate.delta)
@@ -168,7 +181,8 @@ def verify(certificate: Certificate, frozen: Frozen, agrees: Mapping[str, bool |
         return (*found, Difference("labels", sample, int(known[places].sum())))
     contents = None if frozen.contents is None else frozen.contents[ranking.order]
     labels = [agrees[frozen.ids[place]] for place in places.tolist()]
-    line = draw_line(drawn, labels, pool=pool, tolerated=tolerated, contents=contents)
+    going = None if up is None else up[ranking.order]
+    line = draw_line(drawn, labels, pool=pool, tolerated=tolerated, contents=contents, up=going)
     facts = _facts(line, tolerated=tolerated, delta=certificate.delta) | _moved(certificate, frozen, known)
     return (*found, *_differences(certificate, facts))
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import pdtr
 
 from slmbatch.certificates.calibration import Doubles
-from slmbatch.certificates.counting import Miss, Target, misses, most_wrong, risk, smallest_sample
+from slmbatch.certificates.counting import Miss, Target, misses, most_wrong, risk, smallest_sample, tolerated_errors
 from slmbatch.certificates.gates import LEAST_SAVING, MIN_ACCEPTED_AGREEMENT, Reason, Refusal, fewest_kept
 from slmbatch.certificates.ways import Way
 
@@ -93,6 +93,24 @@ def plan(
             ungated = plan(way, batch, target, prices=prices, min_accepted_agreement=None)
             return _kept_rows_wrong(ungated, min_accepted_agreement) if isinstance(ungated, Plan) else ungated
         return _saves_too_little(batch, sample, saving)
+    return _made(way, batch, target, (sample, tolerated, kept, saving), prices)
+
+
+def widen(made: Plan, way: Way, sample: int, *, prices: Sequence[Decimal] | None = None) -> Plan:
+    """Return a plan with a larger sample, which is bought for another's sake: it tolerates as many errors as it may."""
+    pool, delta, least = made.pool, made.target.delta, MIN_ACCEPTED_AGREEMENT
+    found = tolerated_errors(pool=pool, allowed=made.allowed, sample=sample, delta=delta)
+    tolerated = made.tolerated if found is None else found
+    kept = fewest_kept(pool=pool, sample=sample, tolerated=tolerated, delta=delta, min_accepted_agreement=least)
+    return _made(way, Batch(made.rows, made.pool), made.target, (sample, tolerated, kept, made.saving), prices)
+
+
+def _made(
+    way: Way, batch: Batch, target: Target, found: tuple[int, int, int, float], prices: Sequence[Decimal] | None
+) -> Plan:
+    """Tell what follows from the sample, the tolerated errors and the fewest kept rows; the saving is as it is."""
+    sample, tolerated, kept, saving = found
+    allowed = min(target.allowed(batch.rows), batch.pool - 1)
     forecasts = _forecasts(way, batch, sample, tolerated, kept)
     return Plan(
         target=target,

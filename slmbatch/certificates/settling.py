@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from slmbatch.certificates.calibration import Flags
 from slmbatch.certificates.counting import most_wrong
 from slmbatch.certificates.ranking import Places
 
@@ -19,8 +20,8 @@ class Line:
     """Where a ranking of `pool` rows is cut: unlabelled rows ranked before `rank` keep their cheap answer.
 
     `errors` are the ranks of the labelled rows that differ from the top tier, or that it didn't answer (`missing` of
-    them). `labelled_above` and `errors_above` count labelled rows before `rank`, `copies` the unlabelled ones whose
-    content goes up all the same, with a row that is labelled or lies beyond the line.
+    them). `labelled_above` and `errors_above` count labelled rows before `rank`, `going_up` the unlabelled ones there
+    that go up all the same: copies of rows that do, and rows that another promise doesn't keep.
     """
 
     pool: int
@@ -29,12 +30,12 @@ class Line:
     labelled_above: int
     errors: tuple[int, ...]
     missing: int
-    copies: int = 0
+    going_up: int = 0
 
     @property
     def kept(self) -> int:
         """Rows that the top tier isn't asked about."""
-        return self.rank - self.labelled_above - self.copies
+        return self.rank - self.labelled_above - self.going_up
 
     @property
     def errors_above(self) -> int:
@@ -60,13 +61,19 @@ def kept_ranks(rank: int, sample: Places) -> Places:
 
 
 def draw_line(
-    sample: Places, agrees: Sequence[bool | None], *, pool: int, tolerated: int, contents: Contents | None = None
+    sample: Places,
+    agrees: Sequence[bool | None],
+    *,
+    pool: int,
+    tolerated: int,
+    contents: Contents | None = None,
+    up: Flags | None = None,
 ) -> Line:
     """Cut before the (tolerated + 1)-th labelled error, or nowhere when there are no more than `tolerated`.
 
     `sample` are labelled ranks, ascending, `agrees` what their labels say; None is a label that never came and counts
     as an error, since leaving it out would let silence pass for agreement. `contents` tell by rank which rows are
-    copies of each other, if any may be.
+    copies of each other, if any may be; `up` which go up whatever the line is.
     """
     errors = tuple(int(rank) for rank, right in zip(sample, agrees, strict=True) if not right)
     rank = errors[tolerated] if len(errors) > tolerated else pool
@@ -77,13 +84,15 @@ def draw_line(
         labelled_above=int(np.searchsorted(sample, rank)),
         errors=errors,
         missing=sum(one is None for one in agrees),
-        copies=0 if contents is None else _copies(contents, kept_ranks(rank, sample)),
+        going_up=_going_up(kept_ranks(rank, sample), contents, up),
     )
 
 
-def _copies(contents: Contents, kept: Places) -> int:
-    """Count the rows among the kept ones that have a copy among the others."""
-    return int(np.isin(contents[kept], np.delete(contents, kept)).sum())
+def _going_up(kept: Places, contents: Contents | None, up: Flags | None) -> int:
+    """Count the rows among the kept ones that go up themselves, or have a copy among those that do."""
+    staying = kept if up is None else kept[~up[kept]]
+    copies = 0 if contents is None else int(np.isin(contents[staying], np.delete(contents, staying)).sum())
+    return len(kept) - len(staying) + copies
 
 
 def least_agreement(line: Line, *, tolerated: int, delta: float) -> float | None:

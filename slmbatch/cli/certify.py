@@ -12,12 +12,17 @@ import typer
 
 from slmbatch.certificates.certificate import Certificate, Difference
 from slmbatch.certificates.gates import Refusal
-from slmbatch.certificates.planning import Plan as Design
+from slmbatch.certificates.parts import PARTS
+from slmbatch.certificates.planning import Forecast
+from slmbatch.certificates.planning import Plan as Single
 from slmbatch.certificates.reuse import Reuse
+from slmbatch.certificates.several import Certificates
+from slmbatch.certificates.shares import Plans
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
-from slmbatch.report.promise import promised
+from slmbatch.report.promise import lines_of_parts, promised, shortened
+from slmbatch.run.certified.design import Design
 from slmbatch.run.certified.phases import CertifiedRun, Outcome
 from slmbatch.run.certified.proof import verify
 from slmbatch.run.plan import Plan
@@ -80,15 +85,36 @@ def _agree(question: str, plan: Plan, flags: Flags, progress: Progress) -> None:
 
 def plan_lines(planned: Design, top: str) -> list[str]:
     """Say what a certificate will take, before any money is spent."""
-    asked = planned.asked[-1]
-    money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, perhaps {planned.usd_high:.4f}"
-    alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
+    if isinstance(planned, Plans):
+        return _plans_lines(planned, top)
     return [
         f"Certificate: {_promised(planned, top)}.",
         f"  labels: {planned.sample:,} rows are drawn and asked of {top}; {planned.tolerated} may differ",
-        f"  expected: {top} is asked about {asked.expected:,} rows ({asked.low:,} to {asked.high:,}){money}{alone}",
+        _expected(planned, planned.asked[-1], top),
         f"  at worst: {_missing(planned)} probability",
     ]
+
+
+def _plans_lines(planned: Plans, top: str) -> list[str]:
+    """Say it of every class or field, those with most rows first."""
+    one, several = planned.per, PARTS[planned.per]
+    target, plans = planned.target, sorted(planned.plans.items(), key=lambda each: -each[1].rows)
+    told = [f"    {name}: {each.sample:,} of {each.rows:,} rows, {each.tolerated} may differ" for name, each in plans]
+    going_up = [f"    {name} goes up whole: {each.message}" for name, each in planned.refused.items()]
+    return [
+        f"Certificates: for each {one} at least {target.agreement:.2%} of its rows as {top} would say, with "
+        f"{1 - target.delta:.0%} certainty for all {len(plans)} {several} together.",
+        f"  labels: {planned.labels:,} rows are drawn and asked of {top}",
+        *shortened(told, several),
+        *shortened(going_up, several),
+        _expected(planned, planned.asked, top),
+    ]
+
+
+def _expected(planned: Design, asked: Forecast, top: str) -> str:
+    money = "" if planned.usd is None else f", {planned.usd:.4f} USD in all, perhaps {planned.usd_high:.4f}"
+    alone = "" if planned.alone_usd is None else f"; {top} alone would cost {planned.alone_usd:.4f} USD (estimated)"
+    return f"  expected: {top} is asked about {asked.expected:,} rows ({asked.low:,} to {asked.high:,}){money}{alone}"
 
 
 def reuse_lines(found: Reuse | Refusal, plan: Plan) -> list[str]:
@@ -108,7 +134,7 @@ def reuse_lines(found: Reuse | Refusal, plan: Plan) -> list[str]:
     ]
 
 
-def _promised(planned: Design, top: str) -> str:
+def _promised(planned: Single, top: str) -> str:
     target = planned.target
     return (
         f"at least {target.agreement:.2%} of {planned.rows:,} rows as {top} would say, with {1 - target.delta:.0%} "
@@ -116,7 +142,7 @@ def _promised(planned: Design, top: str) -> str:
     )
 
 
-def _missing(planned: Design) -> str:
+def _missing(planned: Single) -> str:
     return ", ".join(
         f"below {planned.target.agreement - one.shortfall:.1%} with {one.probability:.1%}" for one in planned.misses
     )
@@ -133,10 +159,29 @@ def told(outcome: Outcome) -> dict[str, Any]:
     return _facts(outcome.certificate) | besides
 
 
-def _facts(one: Certificate) -> dict[str, Any]:
+def _facts(one: Certificate | Certificates) -> dict[str, Any]:
+    if isinstance(one, Certificates):
+        return _facts_of_all(one)
     names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")
     told = {name: getattr(one, name) for name in names} | {"errors": len(one.error_ranks)}
     return told if one.drift is None else told | {"drift": asdict(one.drift)}
+
+
+def _facts_of_all(told: Certificates) -> dict[str, object]:
+    first, some = told.first, sorted(told.certificates.items(), key=lambda each: -each[1].rows)
+    names = ("rows", "sample", "kept", "kept_agreement", "kept_agreement_least", "delta")
+    return {
+        "per": told.per,
+        "agreement": told.agreement,
+        "delta": told.delta,
+        "kept": told.rows_kept,
+        "top_tier": first.top_tier,
+        "asked_on": first.asked_on,
+        "parts": {
+            name: {key: getattr(one, key) for key in names} | {"errors": len(one.error_ranks)} for name, one in some
+        },
+        "refused_parts": {name: one.message for name, one in told.refused.items()},
+    }
 
 
 def verify_verb(out: Path, *, json_: bool) -> None:
@@ -146,7 +191,8 @@ def verify_verb(out: Path, *, json_: bool) -> None:
         found = [{name: str(value) for name, value in asdict(one).items()} for one in differing]
         typer.echo(json.dumps({"verified": not differing, "differences": found}, indent=2, ensure_ascii=False))
     else:
-        said = [_line(one) for one in differing] or ["Verified.", *promised(_facts(certificate))]
+        facts = _facts(certificate)
+        said = [_line(one) for one in differing] or ["Verified.", *promised(facts), *lines_of_parts(facts)]
         typer.echo("\n".join(said))
     if differing:
         raise Unsettled(

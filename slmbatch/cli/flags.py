@@ -30,6 +30,7 @@ class Flags:
     earlier: o.Earlier = None
     reuse: o.Reuse = None
     leave_out: o.LeaveOut = False
+    per: o.Per = None
     yes: o.Yes = False
     batch: o.Batch = False
     batch_wait: o.BatchWait = None

@@ -46,6 +46,10 @@ Reuse = Annotated[
 LeaveOut = Annotated[
     bool, typer.Option("--leave-out", help="Don't ask tiers that, by runs of --earlier, cost more than they save.")
 ]
+Per = Annotated[
+    str | None,
+    typer.Option("--per", metavar="class|field", help="Certify each class or each field, with delta for all together."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Buy a certificate's labels without asking first.")]
 Prices = Annotated[
     list[str] | None,

@@ -141,12 +141,12 @@ def _promise(flags: Flags) -> Promise | None:
     if flags.leave_out and not (flags.earlier or flags.reuse):
         raise UsageError("--leave-out belongs to --earlier.", "Name a certified run with --earlier, or leave it out.")
     if flags.target is None:
-        if flags.earlier or flags.reuse:
-            raise UsageError("--earlier and --reuse belong to --target.", "Add --target, or leave them out.")
+        if flags.earlier or flags.reuse or flags.per:
+            raise UsageError("--earlier, --reuse and --per belong to --target.", "Add --target, or leave them out.")
         return None
     target = _share("--target", flags.target, least=Decimal("0.5"))
     delta = _share("--delta", flags.delta, least=Decimal(0))
-    return Promise(target, delta, flags.seed, tuple(flags.earlier or ()), flags.reuse, flags.leave_out)
+    return Promise(target, delta, flags.seed, tuple(flags.earlier or ()), flags.reuse, flags.per, flags.leave_out)
 
 
 def _share(flag: str, text: str, *, least: Decimal) -> Decimal:

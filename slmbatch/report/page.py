@@ -14,7 +14,7 @@ from slmbatch.report.marked import Sheet
 from slmbatch.report.markup import details, document, element, legend, table
 from slmbatch.report.pace import pace
 from slmbatch.report.pages import held, marked_documents
-from slmbatch.report.promise import promised
+from slmbatch.report.promise import HEAD, parts_table, promised
 from slmbatch.report.svg import Bar, bars, histogram
 from slmbatch.report.unshown import Unshown
 from slmbatch.store.folder import PAGE, write_durably
@@ -65,6 +65,7 @@ def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None, with
         element("h1", title),
         element("p", _when(summary), class_="soft"),
         *(element("p", one) for one in promised(summary["certificate"])),
+        *_parts(summary["certificate"]),
         _tiles(summary),
         *_settled(summary),
         *_types(summary),
@@ -75,6 +76,16 @@ def page(summary: Mapping[str, Any], sheets: Sequence[Sheet] | None = None, with
         *(marked_documents(sheets, without) if sheets is not None else ()),
         element("footer", f"slmbatch {__version__}. {held(summary['task'], sheets)}"),
     )
+
+
+def _parts(told: Mapping[str, Any] | None) -> list[Element]:
+    """What each class or field was promised, and why some weren't, where each has a promise of its own."""
+    rows = parts_table(told)
+    if told is None or not rows:
+        return []
+    certified = table([told["per"].capitalize(), *map(str.capitalize, HEAD)], rows, id_="parts")
+    refused = [[name, why] for name, why in told["refused_parts"].items()]
+    return [certified, *([details(table(["Without certificate", "Because"], refused))] if refused else [])]
 
 
 def _when(summary: Mapping[str, Any]) -> str:

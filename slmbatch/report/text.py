@@ -9,7 +9,7 @@ from typing import Any
 from slmbatch.engines.settings import EMBEDDED, TRIAGE
 from slmbatch.heads.fields.sheet import MAX_CHARS as SEARCHED_CHARS
 from slmbatch.readers.sources import MAX_CHARS, MAX_PAGES
-from slmbatch.report.promise import promised
+from slmbatch.report.promise import lines_of_parts, promised
 from slmbatch.report.summary import Summary
 
 LABELS_SHOWN = 20
@@ -31,7 +31,7 @@ def as_text(summary: Summary) -> str:
     lines += [line for tier in summary["tiers"] for line in _tier(tier)]
     for one in summary["over_budget"]:
         lines.append(f"  {one['rows']} rows wait for {one['tier']}: the budget is reached")
-    lines += promised(summary["certificate"])
+    lines += promised(summary["certificate"]) + lines_of_parts(summary["certificate"])
     lines += _bill(summary["bill"])
     for name in ("labels", "types"):
         lines += _counted(name, summary.get(name) or {})

@@ -22,7 +22,7 @@ from slmbatch.run.checked import compile_rules
 from slmbatch.run.config import ABROAD, ConfigFile, TierTable
 from slmbatch.run.identity import identity
 from slmbatch.run.pricing import batch_price, parse_prices, price_remedy, tier_price
-from slmbatch.run.promise import Promise
+from slmbatch.run.promise import Promise, check_promise
 from slmbatch.run.several_types import check_tiers, free_specs, hashes
 from slmbatch.tasks.classify import ClassifyTask
 from slmbatch.tasks.schema import Schema
@@ -184,11 +184,8 @@ def make_plan(task: RunTask, choices: Choices, config: ConfigFile, reading: Read
             raise ConfigError(f"{tier.name}: no price is known for this model.", price_remedy(tier.name))
     specs = [tier.spec for tier in tiers]
     check_tiers(task, specs, promised=choices.promise is not None)
-    if choices.promise is not None and len(tiers) == 1:
-        raise ConfigError(
-            "--target: there is only one tier: nobody to agree with.",
-            "Name the tier whose answers are the standard last, with --escalate.",
-        )
+    if choices.promise is not None:
+        check_promise(choices.promise, task.name, tiers=len(tiers))
     before = [TierPlan(one, EngineSettings(), tier_price(one, TierTable(), {})) for one in free_specs(task, specs)]
     return Plan(
         task=task,

@@ -29,7 +29,7 @@ def test_copies_of_rows_that_go_up_are_not_kept() -> None:
     contents[8] = contents[11]  # a copy of a row beyond the line
     line = draw_line(SAMPLE, [True, False, True, False, True], pool=15, tolerated=1, contents=contents)
     assert line.keeps(SAMPLE).tolist() == [0, 2, 3, 5, 7, 8]
-    assert (line.copies, line.kept) == (2, 4)
+    assert (line.going_up, line.kept) == (2, 4)
 
 
 def test_a_label_that_never_came_counts_as_an_error() -> None:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from slmbatch.certificates.certificate import Frozen
-from slmbatch.certificates.ranking import Places, Ranking, freeze
+from slmbatch.certificates.parts import Part, make_part
+from slmbatch.certificates.ranking import Places
 from slmbatch.errors import RunFolderError
-from slmbatch.run.certified.frozen import FROZEN_FILE, frozen_rows, kinds_of, rows_digest, write_frozen
+from slmbatch.run.certified.frozen import (
+    BY_FIELD_FILE,
+    FROZEN_FILE,
+    frozen_rows,
+    kinds_of,
+    rows_digest,
+    write_by_field,
+    write_frozen,
+)
 from slmbatch.run.certified.ranker import RANKING_FILE, Ranker, scored_by, write_ranker
 from slmbatch.run.loop import Documents
 from slmbatch.store.folder import RunFolder, Stage
@@ -31,19 +41,35 @@ class Batch:
     """The readable rows of a run in input order.
 
     `keys` are their contents' hashes; `pool` the places, among them, of the rows that may keep their cheap answer, and
-    `frozen` these rows' ids, scores, answers and contents.
+    `frozen` these rows' ids, scores, answers and contents. `fields` are their scores and answers by field, where
+    fields have promises of their own.
     """
 
     keys: Strings
     pool: Places
     frozen: Frozen
+    fields: Mapping[str, Frozen] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def ranking(self, seed: int) -> Ranking:
-        """Return the order of the pool."""
-        return freeze(self.frozen.ids, self.frozen.scores, seed=seed, answers=self.frozen.answers)
+    def parts(self, per: str | None, seed: int) -> dict[str, Part]:
+        """Return what has a promise of its own, by name: each class of answers or each field, else all, without name.
+
+        A class is what the cheap tiers said, a set of labels where there may be several; it has the rows that may keep
+        that answer.
+        """
+        everywhere = np.arange(len(self.pool))
+        if per != "class":
+            some = self.fields if per == "field" else {"": self.frozen}
+            return {name: make_part(one, everywhere, rows=len(self), seed=seed) for name, one in some.items()}
+        classes: dict[str, list[int]] = {}
+        for place, answer in enumerate(self.frozen.answers or ()):
+            classes.setdefault(answer, []).append(place)
+        return {
+            name: make_part(_rows(self.frozen, places), np.array(places), rows=len(places), seed=seed)
+            for name, places in sorted(classes.items())
+        }
 
     def keys_at(self, places: Places) -> list[bytes]:
         """Return the keys of rows of the pool, by their places there."""
@@ -54,13 +80,17 @@ class Batch:
         return KeyIndex.of(whole_keys(np.unique(self.keys)))
 
 
-def open_batch(folder: RunFolder, answered: Stage, schema: Schema | None, ranker: Ranker | None) -> Batch:
+def open_batch(
+    folder: RunFolder, answered: Stage, schema: Schema | None, *, per: str | None, ranker: Ranker | None
+) -> Batch:
     """Freeze the answers of the cheap tiers and how they rank, or read what was frozen in an earlier session."""
-    path = folder.certify / FROZEN_FILE
+    path, kinds = folder.certify / FROZEN_FILE, kinds_of(schema)
     if not path.exists():
+        if per == "field" and kinds is not None:
+            write_by_field(answered.rows, answered.parts, kinds, folder.certify / BY_FIELD_FILE)
         if ranker is not None:
             write_ranker(folder.certify / RANKING_FILE, ranker)
-        write_frozen(answered.rows, answered.parts, kinds_of(schema), path, scored=scored_by(ranker))
+        write_frozen(answered.rows, answered.parts, kinds, path, scored=scored_by(ranker))
     return read_batch(path)
 
 
@@ -88,13 +118,29 @@ def read_again(folder: RunFolder, documents: Documents) -> int:
 
 
 def read_batch(path: Path) -> Batch:
-    """Read a frozen table."""
+    """Read a frozen table, and beside it what was frozen of each field."""
     table = pq.read_table(path)
     pool = np.flatnonzero(table["usable"].to_numpy())
     usable = table.take(pa.array(pool))
     scores = usable["score"].to_numpy()  # null becomes NaN
     keys = np.array(table["key"].to_pylist(), dtype="S16")
-    return Batch(keys, pool, Frozen(_named(usable), scores, usable["answer"].to_pylist(), keys[pool]))
+    frozen = Frozen(_named(usable), scores, usable["answer"].to_pylist(), keys[pool])
+    beside = path.with_name(BY_FIELD_FILE)
+    fields = pq.read_table(beside).take(pa.array(pool)) if beside.exists() else pa.table({})
+    return Batch(keys, pool, frozen, {name: _of_field(frozen, fields[name]) for name in fields.column_names})
+
+
+def _of_field(frozen: Frozen, column: pa.ChunkedArray) -> Frozen:
+    scores, answers = (pc.struct_field(column, name) for name in ("score", "answer"))
+    return replace(frozen, scores=scores.to_numpy(), answers=answers.to_pylist())
+
+
+def _rows(frozen: Frozen, places: list[int]) -> Frozen:
+    """Return some of the rows, in this order."""
+    assert frozen.answers is not None
+    assert frozen.contents is not None
+    ids, answers = ([some[place] for place in places] for some in (frozen.ids, frozen.answers))
+    return Frozen(ids, np.asarray(frozen.scores, np.float64)[places].tolist(), answers, frozen.contents[places])
 
 
 def _named(table: pa.Table) -> list[str]:

@@ -62,7 +62,7 @@ class Earlier:
 
 def read_earlier(root: Path, settings: Settings) -> Earlier:
     """Read the sample of a certified run, to be reused. Raises as `like_run` does."""
-    folder = like_run(root, settings)
+    folder = like_run(root, settings, serves=True)
     path = folder.certify / LABELS_FILE
     frozen, labels = read_batch(folder.certify / FROZEN_FILE).frozen, read_labels(path)
     places = [place for place, one in enumerate(frozen.ids) if one in labels]
@@ -75,10 +75,11 @@ def read_earlier(root: Path, settings: Settings) -> Earlier:
     return Earlier(chosen, tuple(labels[frozen.ids[place]] for place in places), labelled_on(path))
 
 
-def like_run(root: Path, settings: Settings) -> RunFolder:
+def like_run(root: Path, settings: Settings, *, serves: bool = False) -> RunFolder:
     """Return the folder of a certified run. Raises RunFolderError where it has no labels, ConfigError if it's unlike.
 
-    Like is a run of the same question and tiers, with the `settings` of tonight's.
+    Like is a run of the same question and tiers, with the `settings` of tonight's. A sample that `serves` as one of
+    tonight's rows must be a random one of all rows.
     """
     folder = RunFolder(root)
     found = read_manifest(folder)["settings"]
@@ -87,6 +88,11 @@ def like_run(root: Path, settings: Settings) -> RunFolder:
         raise RunFolderError(
             f"{root}: has no labels that were drawn for a certificate.",
             "Give the folder of a run with --target that bought its own.",
+        )
+    if serves and found.get("per") == "class":
+        raise ConfigError(
+            f"{root}: its labels were drawn for each class, which makes them no random sample of all rows.",
+            "They can plan a certificate, with --earlier; reuse those of a run without --per class.",
         )
     differing = [key for key in ALIKE if found.get(key) != settings.get(key)]
     if differing:

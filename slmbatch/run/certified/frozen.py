@@ -38,6 +38,8 @@ FROZEN = pa.schema(
     metadata={"slmbatch.frozen": "1"},
 )
 FROZEN_FILE = "frozen.parquet"  # under the run's certify folder
+BY_FIELD = pa.struct({"score": pa.float64(), "answer": pa.string()})
+BY_FIELD_FILE = "by_field.parquet"  # there too, where fields have promises of their own
 ROWS_DIGEST = b"slmbatch.rows_sha256"
 ANSWER_BYTES = 16
 UNREADABLE = pa.scalar(Status.UNREADABLE.value)
@@ -122,6 +124,42 @@ def answers(settled: pa.Table, kinds: Kinds | None) -> list[str | None]:
         None if tier is None else _digest(leaves, kinds)
         for tier, leaves in zip(tiers, settled["leaves"].to_pylist(), strict=True)
     ]
+
+
+def fields_of(kinds: Kinds) -> list[str]:
+    """Return what promises by field are about: leaves, and whole lists, of which all items must be equal."""
+    return list(dict.fromkeys(path.partition("[]")[0] for path in kinds))
+
+
+def write_by_field(rows: Path, parts: Path, kinds: Kinds, path: Path) -> None:
+    """Write scores and answers of each field, of the rows of the frozen table and in their order."""
+    located = LocatedParts(part_paths(parts))
+    with TableFile(path, pa.schema(dict.fromkeys(fields_of(kinds), BY_FIELD))) as file:
+        for batch in pq.ParquetFile(rows).iter_batches(GROUP_ROWS, columns=["key"]):
+            settled = located.take(located.find(batch["key"].to_pylist()))
+            readable = settled.filter(pc.not_equal(settled["status"], UNREADABLE))
+            told = by_field(readable, kinds)
+            file.write(pa.table({name: pa.array(column, BY_FIELD) for name, column in told.items()}))
+
+
+def by_field(settled: pa.Table, kinds: Kinds) -> dict[str, list[Mapping[str, Any] | None]]:
+    """Return each field's `score` and `answer` in each result; None where there is no answer at all.
+
+    A list's score is that of its least sure leaf. Where nothing was found, the answer is that there is nothing.
+    """
+    told: dict[str, list[Mapping[str, Any] | None]] = {name: [] for name in fields_of(kinds)}
+    for tier, leaves in zip(settled["tier"].to_pylist(), settled["leaves"].to_pylist(), strict=True):
+        own: dict[str, list[Mapping[str, Any]]] = {name: [] for name in told}
+        for leaf in leaves or ():
+            own[schema_path(leaf["path"]).partition("[]")[0]].append(leaf)
+        for name, some in own.items():
+            told[name].append(None if tier is None else {"score": _least(some), "answer": _digest(some, kinds)})
+    return told
+
+
+def _least(leaves: Sequence[Mapping[str, Any]]) -> float | None:
+    scores = [leaf["score"] if leaf["confidence"] is None else leaf["confidence"] for leaf in leaves]
+    return None if None in scores else min(scores, default=None)
 
 
 def _digest(leaves: Sequence[Mapping[str, Any]], kinds: Kinds) -> str:

@@ -77,7 +77,7 @@ def read_history(plan: Plan, folder: RunFolder) -> History:
     runs = [read_run(one, plan.settings(), kinds_of(plan.schema)) for one in promise.earlier]
     if promise.reuse is None and TIERS_FILE not in kept:
         history = replace(history, choice=choose(runs, plan, target_of(promise)))
-    learning = promise.reuse is None and not kept & {RANKING_FILE, FROZEN_FILE}
+    learning = promise.reuse is None and promise.per is None and not kept & {RANKING_FILE, FROZEN_FILE}
     return _planning(history, runs, plan, seed=promise.seed, learning=learning)
 
 

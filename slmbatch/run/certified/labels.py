@@ -8,15 +8,18 @@ delta. A label that comes moves the line down to there at most. The sample, its 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from slmbatch.certificates.certificate import Frozen
 from slmbatch.certificates.earning import Replaced
 from slmbatch.errors import OverBudget
-from slmbatch.run.certified.frozen import Kinds, answers
+from slmbatch.run.certified.batch import Batch
+from slmbatch.run.certified.frozen import Kinds, answers, by_field
 from slmbatch.run.replacing import replacements
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import PASSING, part_paths
@@ -26,8 +29,9 @@ LABELS = pa.schema(
     {"id": pa.string(), "answer": pa.string(), "agrees": pa.bool_()},  # of the top tier; null where there is none
     metadata={"slmbatch.labels": "1"},
 )
+DIFFERS = pa.field("differs", pa.list_(pa.string()))  # the fields that do, where these have promises of their own
 
-
+Differing: TypeAlias = list[list[str] | None]
 LABELS_FILE = "labels.parquet"  # under the run's certify folder
 MAY_COME = PASSING | {OverBudget.kind}  # errors after which a label may still come
 ASKED_ON = b"slmbatch.asked_on"
@@ -38,19 +42,49 @@ def agreement(cheap: Sequence[str], told: Sequence[str | None]) -> list[bool | N
     return [None if label is None else label == answer for label, answer in zip(told, cheap, strict=True)]
 
 
-def write_labels(
-    path: Path, ids: Sequence[str], told: Sequence[str | None], agrees: Sequence[bool | None], *, asked_on: dt.date
-) -> None:
-    """Write the labels of the sample, in rank order."""
-    layout = LABELS.with_metadata({**(LABELS.metadata or {}), ASKED_ON: asked_on.isoformat().encode()})
-    table = pa.table({"id": ids, "answer": told, "agrees": agrees}, layout)
-    write_table(path, table)
+def labels_of(batch: Batch, places: Sequence[int], topped: pa.Table, kinds: Kinds | None) -> dict[str, list[Any]]:
+    """Return the columns of a sample's labels but its ids, from the top tier's results about these places of the pool.
+
+    `differs` is among them where fields have promises of their own.
+    """
+    told, cheap = answers(topped, kinds), batch.frozen.answers or []
+    labels: dict[str, list[Any]] = {"answer": told, "agrees": agreement([cheap[place] for place in places], told)}
+    if batch.fields and kinds is not None:
+        labels[DIFFERS.name] = _differing(batch.fields, places, topped, kinds)
+    return labels
+
+
+def _differing(cheap: Mapping[str, Frozen], places: Sequence[int], topped: pa.Table, kinds: Kinds) -> Differing:
+    """Return the fields in which rows of the pool, by place, differ from the top tier; None where it didn't answer."""
+    told = by_field(topped, kinds)
+    found: Differing = []
+    for at, place in enumerate(places):
+        rows = {name: (told[name][at], (one.answers or [])[place]) for name, one in cheap.items()}
+        answered = all(own is not None for own, _ in rows.values())
+        found.append([name for name, (own, one) in rows.items() if own and own["answer"] != one] if answered else None)
+    return found
+
+
+def write_labels(path: Path, labels: Mapping[str, Sequence[Any]], *, asked_on: dt.date) -> None:
+    """Write the labels of the sample in the order of the draw: `id`, `answer`, `agrees`, perhaps `differs`."""
+    layout = LABELS.append(DIFFERS) if DIFFERS.name in labels else LABELS
+    layout = layout.with_metadata({**(LABELS.metadata or {}), ASKED_ON: asked_on.isoformat().encode()})
+    write_table(path, pa.table(dict(labels), layout))
 
 
 def read_labels(path: Path) -> dict[str, bool | None]:
     """Return by id whether the top tier agreed."""
     table = pq.read_table(path)
     return dict(zip(table["id"].to_pylist(), table["agrees"].to_pylist(), strict=True))
+
+
+def agreed_by_part(path: Path, names: Iterable[str], per: str | None) -> dict[str, dict[str, bool | None]]:
+    """Return by part and id whether the top tier agreed: in a field, or in the whole answer."""
+    if per != "field":
+        return dict.fromkeys(names, read_labels(path))
+    table = pq.read_table(path)
+    rows = dict(zip(table["id"].to_pylist(), table[DIFFERS.name].to_pylist(), strict=True))
+    return {name: {row: None if one is None else name not in one for row, one in rows.items()} for name in names}
 
 
 def labelled_on(path: Path) -> str:
@@ -61,8 +95,13 @@ def labelled_on(path: Path) -> str:
 
 def told_about(keys: Sequence[bytes], topped: Path, kinds: Kinds | None) -> list[str | None]:
     """Return the top tier's answers about contents, in this order. Takes keys that were all asked about."""
+    return answers(topped_rows(keys, topped), kinds)
+
+
+def topped_rows(keys: Sequence[bytes], topped: Path) -> pa.Table:
+    """Return the top tier's results about contents, in this order. Takes keys that were all asked about."""
     located = LocatedParts(part_paths(topped))
-    return answers(located.take(located.find(keys)), kinds)
+    return located.take(located.find(keys))
 
 
 def judged_by_top(keys: Sequence[bytes], answered: Path, topped: Path) -> tuple[Replaced, ...]:

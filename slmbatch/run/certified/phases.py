@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import msgspec
 import numpy as np
 
-from slmbatch.certificates.certificate import Certificate, Provenance, certify
+from slmbatch.certificates.certificate import Certificate
 from slmbatch.certificates.earning import Replaced
-from slmbatch.certificates.gates import Reason, Refusal, refusal
-from slmbatch.certificates.planning import Batch as Shape
-from slmbatch.certificates.planning import Plan as Design
-from slmbatch.certificates.planning import plan as design
-from slmbatch.certificates.ranking import Places, Ranking
+from slmbatch.certificates.gates import Reason, Refusal
+from slmbatch.certificates.parts import Part, drawn
+from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.reuse import Reuse
-from slmbatch.certificates.settling import draw_line
-from slmbatch.certificates.ways import guessed_chances, ranked_way
+from slmbatch.certificates.several import Certificates, settle
+from slmbatch.certificates.ways import guessed_chances
 from slmbatch.readers import read
 from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
+from slmbatch.run.certified.design import Design, certificate_of, design, plans_of, read_design
 from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
 from slmbatch.run.certified.frozen import FROZEN_FILE
 from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history, target_of
-from slmbatch.run.certified.labels import LABELS_FILE, judged_by_top, labelled_on
+from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
 from slmbatch.run.certified.tiers import write_choice
@@ -49,7 +48,7 @@ class Outcome:
     """
 
     counts: Counts
-    certificate: Certificate | None = None
+    certificate: Certificate | Certificates | None = None
     refusal: Refusal | None = None
     replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
     history: History = field(default_factory=History)
@@ -101,34 +100,39 @@ class CertifiedRun:
         counts, unpaid = self._answer()
         if unpaid is not None:
             return self._deliver(KeyIndex(), Outcome(counts, refusal=unpaid), unpaid=True)
-        batch = open_batch(self._folder, self._answered, self._plan.schema, history.ranker)
+        per = self._promise.per
+        batch = open_batch(self._folder, self._answered, self._plan.schema, per=per, ranker=history.ranker)
         if history.reused is not None:
             keep_earlier(self._folder.certify / EARLIER_FILE, history.reused)
             found = certify_by(history.reused, batch, self._promise, tiers=self._asked)
             self._tell_reuse(found if isinstance(found, Refusal) else found.reuse)
             if not isinstance(found, Refusal):
                 return self._settle(batch, found.kept, Outcome(counts, found.certificate))
-        ranking = batch.ranking(self._promise.seed)
-        planned = self._design(batch, ranking, history)
+        return self._certify(batch, history, Outcome(counts))
+
+    def _certify(self, batch: Batch, history: History, outcome: Outcome) -> Outcome:
+        """Plan, label and settle a batch: with a certificate, or several, or with the reason why there is none."""
+        parts = batch.parts(self._promise.per, self._promise.seed)
+        planned = self._design(batch, parts, history)
         if isinstance(planned, Refusal):
-            return self._refuse(batch, Outcome(counts, refusal=planned))
+            return self._refuse(batch, replace(outcome, refusal=planned))
         self._announce(planned)
-        sample = ranking.sample(planned.sample)
-        places = ranking.order[sample]
-        agrees = self._top.labels(batch, places)
-        if isinstance(agrees, Refusal):
-            return self._deliver(KeyIndex(), Outcome(counts, refusal=agrees), unpaid=True)
-        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._top.stage.parts)
-        contents = batch.keys[batch.pool[ranking.order]]
-        line = draw_line(sample, agrees, pool=len(ranking), tolerated=planned.tolerated, contents=contents)
-        refused = self._sent_up(batch) or refusal(
-            line, sample, agrees, rows=len(batch), tolerated=planned.tolerated, delta=planned.target.delta
-        )
+        plans = plans_of(planned)
+        places = drawn(parts, {name: one.sample for name, one in plans.items()})
+        refused = self._top.label(batch, places)
         if refused is not None:
+            return self._deliver(KeyIndex(), replace(outcome, refusal=refused), unpaid=True)
+        replaced = judged_by_top(batch.keys_at(places), self._answered.parts, self._top.stage.parts)
+        outcome = replace(outcome, replaced=replaced)
+        path = self._folder.certify / LABELS_FILE
+        agrees = agreed_by_part(path, parts, self._promise.per)
+        origin = provenance(self._promise, self._asked, labelled_on(path))
+        settled = self._sent_up(batch) or settle(parts, plans, agrees, origin, together=self._promise.per == "field")
+        if isinstance(settled, Refusal):
             self._top.ask_again()
-            return self._refuse(batch, Outcome(counts, refusal=refused, replaced=replaced))
-        certificate = certify(planned, ranking, line, self._provenance())
-        return self._settle(batch, ranking.order[line.keeps(sample)], Outcome(counts, certificate, replaced=replaced))
+            return self._refuse(batch, replace(outcome, refusal=settled))
+        certificate = certificate_of(planned, settled)
+        return self._settle(batch, np.flatnonzero(settled.kept), replace(outcome, certificate=certificate))
 
     def _answer(self) -> tuple[Counts, Refusal | None]:
         """Have the tiers below the top one answer everything, unless their answers are frozen already."""
@@ -145,18 +149,17 @@ class CertifiedRun:
         # frozen without them, they couldn't be asked about any more
         return counts, over_budget(plan, one.tiers, f"all but {len(left)} texts") if left else None
 
-    def _design(self, batch: Batch, ranking: Ranking, history: History) -> Design | Refusal:
+    def _design(self, batch: Batch, parts: Mapping[str, Part], history: History) -> Design | Refusal:
         """Plan the labels by those of earlier runs, or take what was planned, or refused, before any was bought."""
-        path = self._folder.certify / PLAN_FILE
+        path, per = self._folder.certify / PLAN_FILE, self._promise.per
         if path.exists():
-            return msgspec.json.decode(path.read_bytes(), type=Design)
+            return read_design(path.read_bytes(), per)
         refused = self._refused_earlier()
         if refused is not None:
             return refused
-        scores = np.asarray(batch.frozen.scores, np.float64)[ranking.order]
+        chances = {name: history.chances(one.scores()) or guessed_chances(one.scores()) for name, one in parts.items()}
         prices = per_row(self._plan, self._answered.parts)
-        way = ranked_way(history.chances(scores) or guessed_chances(scores))
-        made = design(way, Shape(len(batch), len(batch.pool)), target_of(self._promise), prices=prices)
+        made = design(per, parts, chances, target_of(self._promise), rows=len(batch), prices=prices)
         if not isinstance(made, Refusal):
             write_durably(path, msgspec.json.encode(made))
         return made
@@ -200,6 +203,3 @@ class CertifiedRun:
         if outcome.certificate is not None:
             write_proof(folder, outcome.certificate, schema)
         return replace(outcome, history=self._history)
-
-    def _provenance(self) -> Provenance:
-        return provenance(self._promise, self._asked, labelled_on(self._folder.certify / LABELS_FILE))

@@ -13,16 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slmbatch.certificates.certificate import Certificate, Difference, read_certificate
+from slmbatch.certificates.certificate import Certificate, Difference
 from slmbatch.certificates.certificate import verify as verify_counts
 from slmbatch.certificates.gates import Reason, Refusal
-from slmbatch.certificates.settling import kept_ranks
+from slmbatch.certificates.parts import keeps
+from slmbatch.certificates.several import Certificates, read_any, verify_all
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.batch import Batch, read_batch
 from slmbatch.run.certified.compose import compose
-from slmbatch.run.certified.earlier import EARLIER_FILE, Earlier, kept_earlier
-from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of, write_frozen
-from slmbatch.run.certified.labels import LABELS_FILE, agreement, labelled_on, read_labels, told_about
+from slmbatch.run.certified.earlier import EARLIER_FILE, kept_earlier
+from slmbatch.run.certified.frozen import BY_FIELD_FILE, FROZEN_FILE, kinds_of, write_by_field, write_frozen
+from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, labelled_on, labels_of, topped_rows
 from slmbatch.run.certified.ranker import RANKING_FILE, read_ranker, scored_by
 from slmbatch.store.folder import CERTIFICATE, RunFolder, write_durably
 from slmbatch.store.parts import KeyIndex, part_paths, whole_keys
@@ -34,15 +35,15 @@ REFUSAL_FILE = "refused.json"  # there too: why there's no certificate
 TABLES = ("results.parquet", "fields.parquet")
 
 
-def write_proof(folder: RunFolder, certificate: Certificate, schema: Schema | None) -> None:
-    """Write certificate.json: the certificate, and the SHA-256 of every file it rests on."""
+def write_proof(folder: RunFolder, certificate: Certificate | Certificates, schema: Schema | None) -> None:
+    """Write certificate.json: what is certified, and the SHA-256 of every file it rests on."""
     (folder.certify / REFUSAL_FILE).unlink(missing_ok=True)
     if schema is not None:
         write_durably(folder.certify / SCHEMA_FILE, json.dumps({"name": schema.name, "source": schema.source}).encode())
     write_durably(folder.root / CERTIFICATE, certificate.to_json(files=sha256_of_files(folder)))
 
 
-def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
+def verify(folder: RunFolder) -> tuple[Certificate | Certificates, list[Difference]]:
     """Work a run's certificate out again from its files, asking no model; returns what differs.
 
     Raises RunFolderError when there is no certificate, InputError when it isn't one.
@@ -51,7 +52,7 @@ def verify(folder: RunFolder) -> tuple[Certificate, list[Difference]]:
     if not path.exists():
         raise _none(folder)
     text = path.read_bytes()
-    certificate = read_certificate(text, name=str(path))
+    certificate = read_any(text, name=str(path))
     files = json.loads(text).get("files")
     differing = list(_changed(folder, files if isinstance(files, dict) else {}))
     try:
@@ -84,21 +85,31 @@ def _none(folder: RunFolder) -> RunFolderError:
     )
 
 
-def _recomputed(folder: RunFolder, certificate: Certificate) -> Iterator[Difference]:
+def _recomputed(folder: RunFolder, certificate: Certificate | Certificates) -> Iterator[Difference]:
     """Yield what doesn't follow from the answers of both passes."""
     schema = _schema(folder.certify / SCHEMA_FILE)
     batch = read_batch(folder.certify / FROZEN_FILE)
-    earlier = None if certificate.drift is None else kept_earlier(folder.certify / EARLIER_FILE)
-    if earlier is None:
-        yield from verify_counts(certificate, batch.frozen, read_labels(folder.certify / LABELS_FILE))
+    one = certificate if isinstance(certificate, Certificate) else certificate.first
+    if one.drift is None:
+        per = certificate.per if isinstance(certificate, Certificates) else None
+        parts = batch.parts(per, one.seed)
+        agrees = agreed_by_part(folder.certify / LABELS_FILE, parts, per)
+        if isinstance(certificate, Certificates):
+            yield from verify_all(certificate, parts, agrees, together=per == "field")
+        else:
+            yield from verify_counts(one, batch.frozen, agrees[""])
         yield from _labels(folder, batch, schema)
+        kept = np.flatnonzero(keeps(parts, certificate.lines))
     else:
-        yield from verify_counts(certificate, earlier.before(batch.frozen), earlier.by_id())
-    if certificate.rows != len(batch):
-        yield Difference("rows", certificate.rows, len(batch))
-    yield from _origin(folder, certificate)
+        earlier = kept_earlier(folder.certify / EARLIER_FILE)
+        yield from verify_counts(one, earlier.before(batch.frozen), earlier.by_id())
+        order = earlier.ranking(batch.frozen, one.seed).order[: one.rank]
+        kept = order[order >= len(earlier)] - len(earlier)
+    if isinstance(certificate, Certificate) and one.rows != len(batch):
+        yield Difference("rows", one.rows, len(batch))
+    yield from _origin(folder, one)
     with TemporaryDirectory() as scratch:
-        yield from _again(folder, Path(scratch), schema, kept_keys(batch, certificate, earlier))
+        yield from _again(folder, Path(scratch), schema, batch, keys_of(batch, kept))
 
 
 def _origin(folder: RunFolder, certificate: Certificate) -> Iterator[Difference]:
@@ -119,16 +130,6 @@ def _tiers(parts: Path) -> set[str]:
     return {tier for some in told for tier in some if tier is not None}
 
 
-def kept_keys(batch: Batch, certificate: Certificate, earlier: Earlier | None) -> KeyIndex:
-    """Return the contents that keep their cheap answer: no row of theirs goes up."""
-    if earlier is None:
-        ranking = batch.ranking(certificate.seed)
-        sample = ranking.sample(certificate.sample)
-        return keys_of(batch, ranking.order[kept_ranks(certificate.rank, sample)])
-    order = earlier.ranking(batch.frozen, certificate.seed).order[: certificate.rank]
-    return keys_of(batch, order[order >= len(earlier)] - len(earlier))
-
-
 def keys_of(batch: Batch, kept: np.ndarray) -> KeyIndex:
     """Return the contents of which every row is among the kept ones, places in the pool."""
     others = np.delete(np.arange(len(batch)), batch.pool[kept])
@@ -136,14 +137,13 @@ def keys_of(batch: Batch, kept: np.ndarray) -> KeyIndex:
 
 
 def _labels(folder: RunFolder, batch: Batch, schema: Schema | None) -> Iterator[Difference]:
-    """Yield the labels that aren't what the top tier said, or that say wrongly whether it agreed."""
+    """Yield the labels that aren't what the top tier said, or that say wrongly whether or where it agreed."""
     table = pq.read_table(folder.certify / LABELS_FILE)
     places = {one: place for place, one in enumerate(batch.frozen.ids)}
     drawn = [places[one] for one in table["id"].to_pylist()]
-    told = told_about(batch.keys_at(np.array(drawn)), folder.stage("top").parts, kinds_of(schema))
-    answers = batch.frozen.answers or []
-    agrees = agreement([answers[place] for place in drawn], told)
-    for name, found in (("answer", told), ("agrees", agrees)):
+    topped, kinds = topped_rows(batch.keys_at(np.array(drawn)), folder.stage("top").parts), kinds_of(schema)
+    labels = labels_of(batch, drawn, topped, kinds)
+    for name, found in labels.items():
         stated = table[name].to_pylist()
         pairs = enumerate(zip(stated, found, strict=True))
         wrong = [at for at, (one, other) in pairs if one is not None and one != other]  # what is missing may come later
@@ -151,12 +151,17 @@ def _labels(folder: RunFolder, batch: Batch, schema: Schema | None) -> Iterator[
             yield Difference(f"labels: {name} of row {table['id'][wrong[0]]}", stated[wrong[0]], found[wrong[0]])
 
 
-def _again(folder: RunFolder, scratch: Path, schema: Schema | None, kept: KeyIndex) -> Iterator[Difference]:
+def _again(
+    folder: RunFolder, scratch: Path, schema: Schema | None, batch: Batch, kept: KeyIndex
+) -> Iterator[Difference]:
     """Yield the tables that aren't what the passes' parts give."""
     answered, topped = folder.stage("answers").parts, folder.stage("top").parts
-    scored = scored_by(read_ranker(folder.certify / RANKING_FILE))
-    write_frozen(folder.rows, answered, kinds_of(schema), scratch / FROZEN_FILE, scored=scored)
-    yield from _unequal(folder.certify / FROZEN_FILE, scratch / FROZEN_FILE, "the cheap tiers' answers")
+    kinds, scored = kinds_of(schema), scored_by(read_ranker(folder.certify / RANKING_FILE))
+    write_frozen(folder.rows, answered, kinds, scratch / FROZEN_FILE, scored=scored)
+    if batch.fields and kinds is not None:
+        write_by_field(folder.rows, answered, kinds, scratch / BY_FIELD_FILE)
+    for path in scratch.iterdir():
+        yield from _unequal(folder.certify / path.name, path, "the cheap tiers' answers")
     parts = scratch / "parts"
     parts.mkdir()
     compose(answered, topped, parts, kept)

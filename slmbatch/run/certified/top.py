@@ -12,11 +12,11 @@ from slmbatch.run.certified.batch import Batch
 from slmbatch.run.certified.frozen import kinds_of
 from slmbatch.run.certified.labels import (
     LABELS_FILE,
-    agreement,
     labelled_on,
+    labels_of,
     missed,
     read_labels,
-    told_about,
+    topped_rows,
     write_labels,
 )
 from slmbatch.run.execute import Pass, run_pass
@@ -52,25 +52,23 @@ class TopTier:
         """Tell whether it was asked about all of these contents."""
         return not keys.missing(settled(self.stage))
 
-    def labels(self, batch: Batch, places: Places) -> list[bool | None] | Refusal:
-        """Have the top tier label rows of the pool; returns whether it agrees, None where it didn't answer.
+    def label(self, batch: Batch, places: Places) -> Refusal | None:
+        """Have the top tier label rows of the pool, and write down whether it agrees; returns what wasn't paid for.
 
-        Those for which it couldn't be reached earlier are asked about again.
+        Rows for which it couldn't be reached earlier are asked about again.
         """
         keys = batch.keys_at(places)
         left_out = self.ask(KeyIndex.of(keys), "labels", again=missed(keys, self.stage.parts))
         if left_out is not None:
             return left_out
-        assert batch.frozen.answers is not None
-        path = self._folder.certify / LABELS_FILE
-        ids, cheap = ([some[place] for place in places.tolist()] for some in (batch.frozen.ids, batch.frozen.answers))
-        told = told_about(keys, self.stage.parts, kinds_of(self._plan.schema))
-        agrees = agreement(cheap, told)
-        if not path.exists() or list(read_labels(path).values()) != agrees:
+        path, drawn = self._folder.certify / LABELS_FILE, places.tolist()
+        topped = topped_rows(keys, self.stage.parts)
+        labels = labels_of(batch, drawn, topped, kinds_of(self._plan.schema))
+        if not path.exists() or list(read_labels(path).values()) != labels["agrees"]:
             (self._folder.root / CERTIFICATE).unlink(missing_ok=True)  # it rests on the labels that were there
             first = dt.date.fromisoformat(labelled_on(path)) if path.exists() else dt.datetime.now(dt.UTC).date()
-            write_labels(path, ids, told, agrees, asked_on=first)
-        return agrees
+            write_labels(path, {"id": [batch.frozen.ids[place] for place in drawn], **labels}, asked_on=first)
+        return None
 
     def ask(self, keys: KeyIndex, what: str, *, again: Sequence[bytes] = ()) -> Refusal | None:
         """Ask the top tier about these contents, as far as it hasn't been, and about those of `again`.
