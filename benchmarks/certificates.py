@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from certificate_rivals import LABELS, RIVALS, bargain, labelled, naive, unlabelled_above
-from scipy.special import betaincinv
 
 from slmbatch.certificates.counting import Target
 from slmbatch.certificates.gates import MIN_ACCEPTED_AGREEMENT, refusal
+from slmbatch.certificates.noise import clopper_pearson
 from slmbatch.certificates.planning import Batch, Plan, plan
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, learned_chances, ranked_way
@@ -120,12 +120,6 @@ def cell(one: Recorded, size: int, target: Target, seeds: int) -> Iterator[Cell]
         yield Cell(one.name, rows, not size, target.agreement, name, seeds, float(np.mean(avoided)), sum(broken))
 
 
-def interval(hits: int, draws: int) -> tuple[float, float]:
-    """Clopper and Pearson, 95 %."""
-    low = float(betaincinv(hits, draws - hits + 1, 0.025)) if hits else 0.0
-    return low, float(betaincinv(hits + 1, draws - hits, 0.975)) if hits < draws else 1.0
-
-
 def tables(cells: Sequence[Cell], delta: float) -> Iterator[str]:
     """Markdown: by size and target, broken promises, where BARGAIN_A avoids more, every whole set."""
     groups = [f"{size or 'whole'}" for size in SIZES]
@@ -143,9 +137,9 @@ def tables(cells: Sequence[Cell], delta: float) -> Iterator[str]:
         some = [one for one in cells if one.method == method]
         broken, draws = sum(one.broken for one in some), sum(one.seeds for one in some)
         worst = max(some, key=lambda one: one.broken / one.seeds)
-        low, high = interval(broken, draws)
-        ends = interval(worst.broken, worst.seeds)
-        sure = sum(interval(one.broken, one.seeds)[0] > delta for one in some)
+        low, high = clopper_pearson(broken, draws)
+        ends = clopper_pearson(worst.broken, worst.seeds)
+        sure = sum(clopper_pearson(one.broken, one.seeds)[0] > delta for one in some)
         yield (
             f"| {method} | {len(some)} | {np.mean([one.avoided for one in some]):.3f} | {broken / draws:.4f} "
             f"[{low:.4f}, {high:.4f}] | {worst.broken / worst.seeds:.3f} [{ends[0]:.3f}, {ends[1]:.3f}] | {sure} |"
@@ -184,7 +178,7 @@ def again(one: Recorded, cell: Cell, target: Target, draws: int) -> str:
         sample = np.sort(random.permutation(cell.rows)[: guess.sample])
         broken += bool(wrong[count(scores, wrong, guess, sample)].sum() > guess.allowed)
         risks.append(guess.risk)
-    low, high = interval(broken, draws)
+    low, high = clopper_pearson(broken, draws)
     told = f"{broken / draws:.4f} [{low:.4f}, {high:.4f}] | {np.mean(risks):.4f}"
     return f"| {cell.set} | {cell.rows} | {cell.target:g} | {cell.broken / cell.seeds:.3f} | {told} |"
 
@@ -193,7 +187,7 @@ def doubtful(sets: Sequence[Recorded], cells: Sequence[Cell], delta: float, draw
     yield "\n| set | rows | target | broken | broken again | risk |\n|" + "---|" * 6
     by_name = {one.name: one for one in sets}
     for told in cells:
-        if told.method == COUNT and interval(told.broken, told.seeds)[0] > delta:
+        if told.method == COUNT and clopper_pearson(told.broken, told.seeds)[0] > delta:
             yield again(by_name[told.set], told, Target(told.target, delta), draws)
 
 

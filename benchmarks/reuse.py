@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from certificate_rivals import labelled
 from certificates import Recorded, planned, recorded
-from scipy.special import betaincinv
 
 from slmbatch.certificates.counting import Target
 from slmbatch.certificates.gates import Reason, Refusal
+from slmbatch.certificates.noise import clopper_pearson
 from slmbatch.certificates.planning import Batch
 from slmbatch.certificates.ranking import freeze
 from slmbatch.certificates.reuse import reuse
@@ -69,8 +69,7 @@ def main() -> None:
             count = len(everything)
             names = [name for name, _ in everything]
             broken, alarms = names.count("broken"), names.count(Reason.SCORES_DRIFTED)
-            low = float(betaincinv(broken, count - broken + 1, 0.025)) if broken else 0.0
-            high = float(betaincinv(broken + 1, count - broken, 0.975))
+            low, high = clopper_pearson(broken, count)
             worst = max(np.mean([name == "broken" for name, _ in some]) for some in ended.values())
             other = count - broken - alarms - names.count("kept")
             avoided = np.mean([share for _, share in everything])

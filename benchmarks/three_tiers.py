@@ -20,14 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from cascades import Cascade, Known, cascade, cheapest_cascade, last_step
 from certificate_rivals import labelled
-from scipy.special import betaincinv
 
 from slmbatch.certificates.calibration import confidence_features, fit_logistic
-from slmbatch.certificates.cascades import Cascade, Known, cascade, cheapest_cascade, last_step
 from slmbatch.certificates.counting import Target
 from slmbatch.certificates.curves import fit_curve
 from slmbatch.certificates.gates import Refusal
+from slmbatch.certificates.noise import clopper_pearson
 from slmbatch.certificates.planning import Batch, Plan, plan
 from slmbatch.certificates.settling import draw_line
 from slmbatch.certificates.ways import guessed_chances, ranked_way
@@ -104,12 +104,6 @@ def run_cascaded(batch: tuple[np.ndarray, ...], target: Target, prices: list[Dec
     return (below + top * (1 - line.kept / count)) / top, bool(went_out > made.allowed)
 
 
-def interval(hits: int, draws: int) -> tuple[float, float]:
-    """Clopper and Pearson, 95 %."""
-    low = float(betaincinv(hits, draws - hits + 1, 0.025)) if hits else 0.0
-    return low, float(betaincinv(hits + 1, draws - hits, 0.975)) if hits < draws else 1.0
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -152,7 +146,7 @@ def main() -> None:
     for agreement in TARGETS:
         costs = " | ".join(f"{np.mean([cost for cost, _ in told[agreement, name]]):.3f}" for name in names)
         broken = [bad for name in names for _, bad in told[agreement, name]]
-        low, high = interval(sum(broken), len(broken))
+        low, high = clopper_pearson(sum(broken), len(broken))
         picks = ", ".join(f"{name} {count}" for name, count in sorted(chosen[agreement].items()))
         print(f"| {agreement:g} | {costs} | {picks} | {np.mean(broken):.4f} [{low:.4f}, {high:.4f}] |")
 

@@ -45,7 +45,8 @@ class Quality:
     """How good a tier's curve is, on `rows` that it wasn't fitted on. The interval is a 95 % bootstrap of rows.
 
     `ranks` says whether the score tells right from wrong, None where too few are wrong to say. `wanted` is the lowest
-    threshold from which on accuracy is what was asked for.
+    threshold from which on accuracy is what was asked for; `lowest` the least confidence of an answer, and so of any
+    threshold that these rows tell about.
     """
 
     rows: int
@@ -57,6 +58,7 @@ class Quality:
     ranks: bool | None
     passed: tuple[Passed, ...]
     wanted: Passed | None
+    lowest: float | None
 
 
 def calibrate(
@@ -129,6 +131,7 @@ def _quality(told: Labelled, both: tuple[Doubles, Doubles], judged: Any, accurac
         ranks=None if few else low > RANKS_FROM,
         passed=tuple(passed),
         wanted=wanted(sure, told.rows_right, accuracy),
+        lowest=None if np.isnan(sure).all() else float(np.nanmin(sure)),
     )
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from slmbatch.confidence.gate import counting
 from slmbatch.errors import InputError
 from slmbatch.evaluate.sheets import Sheet, flat, sheet
+from slmbatch.evaluate.unfitting import nothing_judged
 from slmbatch.readers.gold import read_gold
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.located import LocatedParts
@@ -49,6 +50,7 @@ class Answers:
     """What a run's parts tell of each tier. `types` are the fields' Arrow types by path; None for labels."""
 
     def __init__(self, out: Path, *, extract: bool) -> None:
+        self._out = out
         folder = RunFolder(out)
         values = pq.read_schema(out / "results.parquet").field("values").type if extract else None
         self.types = None if values is None else dict(_types(values, ""))
@@ -73,14 +75,13 @@ class Answers:
     def of_gold(self, gold: Path) -> Expected:
         """Return the expected answers of a file by content. Raises InputError where they don't fit the run."""
         expected: dict[bytes, Any] = {}
-        for name, told in read_gold(gold).items():
-            if name in self.keys and told is not None:
-                expected.setdefault(self.keys[name], self._expected(told, f"{gold}: {name}"))
+        told = read_gold(gold)
+        for name, one in told.items():
+            if name in self.keys and one is not None:
+                expected.setdefault(self.keys[name], self._expected(one, f"{gold}: {name}"))
         if not expected:
-            raise InputError(
-                f"{gold}: none of its ids has an expected answer and a result in this run.",
-                "Ids are those of the column id of results.parquet.",
-            )
+            missing = [name for name in told if name not in self.keys]
+            raise nothing_judged(self._out, gold, told.keys(), missing, not_asked=())
         return expected
 
     def of_tier(self, tier: str) -> Expected:

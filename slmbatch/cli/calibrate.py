@@ -84,11 +84,18 @@ def _tier(one: TierCurve, quality: Quality, accuracy: float) -> Iterator[str]:
     best = quality.wanted
     if best is None:
         yield f"  for accuracy {accuracy:g}: no threshold reaches it; all rows would go up"
+    elif best.threshold == quality.lowest:
+        yield f"  for accuracy {accuracy:g}: no score is too low, {best.accuracy:.1%} of all that have one are right"
+        yield f"  None has less than {_floored(best.threshold):g}, so nothing is known of a lower --threshold."
     else:
         yield f"  for accuracy {accuracy:g}: {_told(best)}; {1 - best.share:.1%} go up"
 
 
 def _told(passed: Passed) -> str:
-    threshold = floor(passed.threshold * 10_000) / 10_000  # not above the confidence that it lets through
     right = "" if passed.accuracy is None else f", {passed.accuracy:.1%} of them right"
-    return f"--threshold {threshold:g}: {passed.share:.1%} of rows accepted{right}"
+    return f"--threshold {_floored(passed.threshold):g}: {passed.share:.1%} of rows accepted{right}"
+
+
+def _floored(threshold: float) -> float:
+    """Return it with four digits, and not above the confidence that it lets through."""
+    return floor(threshold * 10_000) / 10_000

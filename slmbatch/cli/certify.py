@@ -21,10 +21,10 @@ from slmbatch.certificates.shares import Plans
 from slmbatch.cli.flags import Flags
 from slmbatch.cli.progress import Progress
 from slmbatch.errors import Unsettled, UsageError
-from slmbatch.report.promise import lines_of_parts, promised, shortened
+from slmbatch.report.promise import lines_of_parts, promised, shortened, statement, statement_of_each
 from slmbatch.run.certified.design import Design
 from slmbatch.run.certified.phases import CertifiedRun, Outcome
-from slmbatch.run.certified.proof import verify
+from slmbatch.run.certified.proof import ASKED_TWICE, asked_twice, verify
 from slmbatch.run.plan import Plan
 from slmbatch.store.folder import CERTIFICATE, RunFolder
 
@@ -41,7 +41,8 @@ def run_certified(plan: Plan, folder: RunFolder, flags: Flags) -> Outcome:
             if isinstance(planned, Refusal):
                 _refused(planned, strict=flags.strict, quiet=flags.quiet)
             else:
-                for line in plan_lines(planned, plan.tiers[-1].name):
+                assert plan.choices.promise is not None
+                for line in plan_lines(planned, plan.tiers[-1].name, twice=plan.choices.promise.twice):
                     say(line)
 
         def agree(question: str) -> None:
@@ -83,32 +84,43 @@ def _agree(question: str, plan: Plan, flags: Flags, progress: Progress) -> None:
         raise UsageError("Nothing more was bought.", "What was answered is kept: the same command goes on from here.")
 
 
-def plan_lines(planned: Design, top: str) -> list[str]:
-    """Say what a certificate will take, before any money is spent."""
+def plan_lines(planned: Design, top: str, *, twice: int = 0) -> list[str]:
+    """Say what a certificate will take, before any money is spent; about `twice` rows the top tier is asked again."""
     if isinstance(planned, Plans):
-        return _plans_lines(planned, top)
+        return _plans_lines(planned, top, twice)
     return [
         f"Certificate: {_promised(planned, top)}.",
         f"  labels: {planned.sample:,} rows are drawn and asked of {top}; {planned.tolerated} may differ",
+        *_twice_line(planned, planned.sample, top, twice),
         _expected(planned, planned.asked[-1], top),
         f"  at worst: {_missing(planned)} probability",
     ]
 
 
-def _plans_lines(planned: Plans, top: str) -> list[str]:
+def _plans_lines(planned: Plans, top: str, twice: int) -> list[str]:
     """Say it of every class or field, those with most rows first."""
     one, several = planned.per, PARTS[planned.per]
     target, plans = planned.target, sorted(planned.plans.items(), key=lambda each: -each[1].rows)
     told = [f"    {name}: {each.sample:,} of {each.rows:,} rows, {each.tolerated} may differ" for name, each in plans]
     going_up = [f"    {name} goes up whole: {each.message}" for name, each in planned.refused.items()]
+    promise = statement_of_each(target.agreement, target.delta, each="rows", count=len(plans), top_tier=top)
     return [
-        f"Certificates: for each {one} at least {target.agreement:.2%} of its rows as {top} would say, with "
-        f"{1 - target.delta:.0%} certainty for all {len(plans)} {several} together.",
+        f"Certificates for each {one}: {promise}.",
         f"  labels: {planned.labels:,} rows are drawn and asked of {top}",
+        *_twice_line(planned, planned.labels, top, twice),
         *shortened(told, several),
         *shortened(going_up, several),
         _expected(planned, planned.asked, top),
     ]
+
+
+def _twice_line(planned: Design, labels: int, top: str, twice: int) -> list[str]:
+    """Say what asking again about rows of the sample adds, if it's wanted."""
+    again = min(twice, labels)
+    if not again:
+        return []
+    money = "" if planned.alone_usd is None else f": {planned.alone_usd / planned.rows * again:.4f} USD more"
+    return [f"  asked twice: {again:,} of these, for how often {top} says the same again{money}"]
 
 
 def _expected(planned: Design, asked: Forecast, top: str) -> str:
@@ -136,10 +148,7 @@ def reuse_lines(found: Reuse | Refusal, plan: Plan) -> list[str]:
 
 def _promised(planned: Single, top: str) -> str:
     target = planned.target
-    return (
-        f"at least {target.agreement:.2%} of {planned.rows:,} rows as {top} would say, with {1 - target.delta:.0%} "
-        "certainty"
-    )
+    return statement(target.agreement, target.delta, rows=f"{planned.rows:,} rows", top_tier=top)
 
 
 def _missing(planned: Single) -> str:
@@ -150,13 +159,15 @@ def _missing(planned: Single) -> str:
 
 def told(outcome: Outcome) -> dict[str, Any]:
     """Return the outcome as the report has it."""
-    besides: dict[str, Any] = {"replaced": [one.facts() for one in outcome.replaced]}
-    besides |= {"earlier": outcome.history.said(), "left_out": outcome.history.choice.left_out}
+    judged: dict[str, Any] = {"replaced": [one.facts() for one in outcome.replaced]}
+    judged |= {"earlier": outcome.history.said(), "left_out": outcome.history.choice.left_out}
+    if outcome.noise is not None:
+        judged[ASKED_TWICE] = outcome.noise.facts()
     if outcome.refusal is not None:
         one = outcome.refusal
-        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | besides
+        return {"refused": one.reason.value, "message": one.message, "numbers": dict(one.numbers)} | judged
     assert outcome.certificate is not None
-    return _facts(outcome.certificate) | besides
+    return _facts(outcome.certificate) | judged
 
 
 def _facts(one: Certificate | Certificates) -> dict[str, Any]:
@@ -187,11 +198,12 @@ def _facts_of_all(told: Certificates) -> dict[str, object]:
 def verify_verb(out: Path, *, json_: bool) -> None:
     """Say whether a certificate is true to its files. Raises Unsettled if it isn't."""
     certificate, differing = verify(RunFolder(out))
+    twice = asked_twice(RunFolder(out))
     if json_:
         found = [{name: str(value) for name, value in asdict(one).items()} for one in differing]
         typer.echo(json.dumps({"verified": not differing, "differences": found}, indent=2, ensure_ascii=False))
     else:
-        facts = _facts(certificate)
+        facts = _facts(certificate) | {ASKED_TWICE: twice}
         said = [_line(one) for one in differing] or ["Verified.", *promised(facts), *lines_of_parts(facts)]
         typer.echo("\n".join(said))
     if differing:

@@ -31,6 +31,7 @@ class Flags:
     reuse: o.Reuse = None
     leave_out: o.LeaveOut = False
     per: o.Per = None
+    ask_twice: o.AskTwice = None
     yes: o.Yes = False
     batch: o.Batch = False
     batch_wait: o.BatchWait = None

@@ -50,6 +50,10 @@ Per = Annotated[
     str | None,
     typer.Option("--per", metavar="class|field", help="Certify each class or each field, with delta for all together."),
 ]
+AskTwice = Annotated[
+    int | None,
+    typer.Option("--ask-twice", min=1, metavar="N", help="Ask the last tier again about N labelled rows: its noise."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Buy a certificate's labels without asking first.")]
 Prices = Annotated[
     list[str] | None,

@@ -141,12 +141,15 @@ def _promise(flags: Flags) -> Promise | None:
     if flags.leave_out and not (flags.earlier or flags.reuse):
         raise UsageError("--leave-out belongs to --earlier.", "Name a certified run with --earlier, or leave it out.")
     if flags.target is None:
-        if flags.earlier or flags.reuse or flags.per:
-            raise UsageError("--earlier, --reuse and --per belong to --target.", "Add --target, or leave them out.")
+        if flags.earlier or flags.reuse or flags.per or flags.ask_twice:
+            raise UsageError(
+                "--earlier, --reuse, --per and --ask-twice belong to --target.", "Add it, or leave them out."
+            )
         return None
     target = _share("--target", flags.target, least=Decimal("0.5"))
     delta = _share("--delta", flags.delta, least=Decimal(0))
-    return Promise(target, delta, flags.seed, tuple(flags.earlier or ()), flags.reuse, flags.per, flags.leave_out)
+    earlier, twice = tuple(flags.earlier or ()), flags.ask_twice or 0
+    return Promise(target, delta, flags.seed, earlier, flags.reuse, flags.per, twice, flags.leave_out)
 
 
 def _share(flag: str, text: str, *, least: Decimal) -> Decimal:
@@ -223,7 +226,8 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int, certificate: dict[st
         for tier in plan.tiers
     ]
     parts = part_paths(folder.parts)
-    add_up(costs, parts, sessions.busy_s, totals(folder.ledger, run_id(folder)))
+    ledger = totals(folder.ledger, run_id(folder))
+    add_up(costs, parts, sessions.busy_s, ledger, again=part_paths(folder.again.parts))
     write_costs(folder.root / "cost.parquet", costs)
     facts = {
         "task": plan.task.name,

@@ -21,8 +21,8 @@ def nothing_judged(
     return InputError(
         f"{gold}: none of its {len(ids)} ids has an expected answer and a result in this run{first}.",
         _split(out, missing)
-        or f"Ids are those of the column id of {out / 'results.parquet'}; those of a table's rows come from the "
-        "column that --id-column named, else they are PATH#ROW.",
+        or f"Ids are those of the column id of {out / 'results.parquet'}{_example(out)}; those of a table's rows come "
+        "from the column that --id-column named, else they are PATH#ROW.",
     )
 
 
@@ -45,3 +45,8 @@ def _split(out: Path, missing: Sequence[str]) -> str | None:
         return None
     name, parent = parts.row(0)
     return f"{parent} holds several documents, with an id each: the first is {name}."
+
+
+def _example(out: Path) -> str:
+    ids = pl.scan_parquet(out / "results.parquet").select("id").head(1).collect()["id"].to_list()
+    return f", such as {ids[0]}" if ids else ""

@@ -5,7 +5,6 @@ One thread, since pages are read in several processes. Pages on their side or up
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from slmbatch.chat import Picture
 from slmbatch.places import Layout
+from slmbatch.readers.boxes import pack
 from slmbatch.readers.jpeg import as_jpeg
-from slmbatch.readers.layout import COLUMN_GAP, WIDE, Piece, Place, Row, pack
+from slmbatch.readers.ocr_rows import Corners, Line, Word, rows_of
+from slmbatch.readers.rows import COLUMN_GAP
 from slmbatch.readers.turning import as_it_lies, turns_to_try
 from slmbatch.types import Page
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Corners: TypeAlias = Sequence[Sequence[float]]
     Pixels: TypeAlias = npt.NDArray[np.uint8]  # rows of blue, green and red
 
 INSTALL = "pip install 'slmbatch[ocr]'"
@@ -43,21 +43,6 @@ SETTINGS = {
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
 }
-
-
-class Word(NamedTuple):
-    """A word that was read: its corners in pixels, y downwards, and how sure the OCR is of it (0 to 1)."""
-
-    text: str
-    corners: Corners
-    score: float
-
-
-class Line(NamedTuple):
-    """Words that were found in one stretch, and its four corners clockwise from the top left."""
-
-    words: list[Word]
-    corners: Corners
 
 
 class Extent(NamedTuple):
@@ -81,7 +66,7 @@ def read_picture(number: int, pixels: Pixels, extent: Extent) -> Page:
     """Read page `number` from its picture. A text that the OCR is mostly unsure of is told in the page's note."""
     try:
         lines, turns = _upright(pixels)
-        rows = list(_rows(lines))
+        rows = list(rows_of(lines))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  four libraries without a common error; a page's failure is its note
@@ -185,72 +170,3 @@ def _spread(text: str, score: float, corners: Corners) -> Iterator[Word]:
         above = [(x0 + (x1 - x0) * end, y0 + (y1 - y0) * end) for end in ends]
         below = [(x3 + (x2 - x3) * end, y3 + (y2 - y3) * end) for end in ends]
         yield Word(found[0], [*above, *below], min(1.0, score))
-
-
-def _rows(lines: Sequence[Line]) -> Iterator[list[Piece]]:
-    """Put what stands at one height on one line, from top to bottom, the page's slant taken off.
-
-    A picture doesn't tell columns of prose from those of a table. Keeping the former apart, as layout does where the
-    PDF's own order tells them, lost 12 of 202 fields of invoices.
-    """
-    slant = _slant(lines)
-    rows = sorted((_row(line, slant) for line in lines), key=lambda row: -(row.bottom + row.top))
-    while rows:
-        first = rows[0]
-        level: list[Row] = []
-        others: list[Row] = []
-        for row in rows:
-            (level if row is first or first.beside(row) else others).append(row)
-        rows = others
-        yield list(_joined(level))
-
-
-def _joined(level: Sequence[Row]) -> Iterator[Piece]:
-    """Yield the pieces of one height from left to right; those that no wide gap divides are one."""
-    last: Piece | None = None
-    for row in sorted(level, key=lambda row: row.pieces[0].left):
-        (piece,) = row.pieces
-        if last is not None and piece.left - last.right < WIDE * (row.top - row.bottom):
-            last.text += f" {piece.text}"
-            last.right = piece.right
-            last.words += piece.words
-            last.scores += piece.scores
-        else:
-            if last is not None:
-                yield last
-            last = piece
-    if last is not None:
-        yield last
-
-
-def _row(line: Line, slant: float) -> Row:
-    """Make a row of one line: its height is that across the writing, its middle where the page's left edge would be."""
-    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.corners
-    half = (math.dist((x0, y0), (x3, y3)) + math.dist((x1, y1), (x2, y2))) / 4
-    middle = slant * (x0 + x1 + x2 + x3) / 4 - (y0 + y1 + y2 + y3) / 4
-    text = " ".join(word.text for word in line.words)
-    places, scores = [_place(word) for word in line.words], [word.score for word in line.words]
-    left, right = min(place[0] for place in places), max(place[2] for place in places)
-    return Row([Piece(text, left, right, places, scores)], middle - half, middle + half, number=False)
-
-
-def _place(word: Word) -> Place:
-    across, down = [corner[0] for corner in word.corners], [corner[1] for corner in word.corners]
-    return min(across), -max(down), max(across), -min(down)
-
-
-def _slant(lines: Sequence[Line]) -> float:
-    """Return how far lines fall per pixel to the right: the median, longer lines counting more."""
-    tilts = []
-    for line in lines:
-        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.corners
-        length, height = (x1 + x2 - x0 - x3) / 2, (y3 + y2 - y0 - y1) / 2
-        if length > 3 * height:
-            tilts.append(((y1 + y2 - y0 - y3) / 2 / length, length))
-    tilts.sort()
-    half = sum(length for _, length in tilts) / 2
-    for tilt, length in tilts:
-        half -= length
-        if half <= 0:
-            return tilt
-    return 0.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -112,6 +113,13 @@ class TierCost:
             return f"billed: tokens that the server reported, at {self.price.source}" + (by_hour and f"; {by_hour}")
         return by_hour or f"free: {self.price.source.removeprefix('none: ')}"
 
+    def take_unmetered(self, row: Mapping[str, Any]) -> None:
+        """Add a part's sums, unless the ledger says them."""
+        if not self.metered:
+            self.requests += row["requests_sum"]
+            tokens = (row["input_tokens_sum"], row["cached_tokens_sum"], row["output_tokens_sum"])
+            self.usage = self.usage + Usage(*tokens)
+
     def take(self, total: TierTotal) -> None:
         """Add what the ledger says."""
         self.requests += total.requests
@@ -122,11 +130,17 @@ class TierCost:
 
 
 def add_up(
-    costs: Sequence[TierCost], parts: Sequence[Path], busy_s: Mapping[str, float], ledger: Sequence[TierTotal]
+    costs: Sequence[TierCost],
+    parts: Sequence[Path],
+    busy_s: Mapping[str, float],
+    ledger: Sequence[TierTotal],
+    *,
+    again: Sequence[Path] = (),
 ) -> None:
     """Fill in what the parts record, and the ledger of paid tiers.
 
-    Every attempt that was made counts, also those of a failure retried later.
+    Every attempt that was made counts, also those of a failure retried later. The parts in `again` are of documents
+    that were asked about a second time: they count as requests and tokens alone.
     """
     by_tier = {cost.tier: cost for cost in costs}
     for cost in costs:
@@ -141,10 +155,10 @@ def add_up(
             cost.documents += row["asked_sum"]
             cost.reused += row["reused_sum"]
             cost.spared = cost.spared + Usage(row["spared_input_tokens_sum"], 0, row["spared_output_tokens_sum"])
-            if not cost.metered:
-                cost.requests += row["requests_sum"]
-                tokens = (row["input_tokens_sum"], row["cached_tokens_sum"], row["output_tokens_sum"])
-                cost.usage = cost.usage + Usage(*tokens)
+            cost.take_unmetered(row)
+    for path in again:
+        for row in _by_tier(pq.read_table(path, columns=["attempts"])["attempts"]).to_pylist():
+            by_tier[row["tier"]].take_unmetered(row)
     for total in ledger:
         if total.tier in by_tier:
             by_tier[total.tier].take(total)

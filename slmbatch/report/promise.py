@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SHOWN = 20  # classes or fields; the others are in report.json
+FIELDS_SHOWN = 3  # of those that a last tier says differently when it's asked twice
 HEAD = ("rows", "labels", "differ", "kept", "of kept agree at least")
+
+
+def statement(agreement: float, delta: float, *, rows: str, top_tier: str) -> str:
+    """Return the promise in words. Shares keep their digits: rounded, they would promise more than was asked for."""
+    return f"with {percent(1 - delta)} certainty at least {percent(agreement)} of {rows} are as {top_tier} would say"
+
+
+def statement_of_each(agreement: float, delta: float, *, each: str, count: int, top_tier: str) -> str:
+    """Return the promises of classes or fields in words; `each` are rows or values of one of them."""
+    together = f"with {percent(1 - delta)} certainty for all {count} together"
+    return f"{together}, at least {percent(agreement)} of its {each} are as {top_tier} would say"
 
 
 def promised(told: Mapping[str, Any] | None) -> list[str]:
@@ -14,35 +26,65 @@ def promised(told: Mapping[str, Any] | None) -> list[str]:
     if told is None:
         return []
     besides = [f"By the last tier's labels {one['said']}" for one in told.get("replaced", [])]
+    besides += _asked_twice(told.get("asked_twice"))
     besides += told.get("earlier", [])
     if "refused" in told:
         return [f"No certificate: {told['message']}", *besides]
     if "per" in told:
         return [*_each(told), *besides]
     kept, rows, errors = told["kept"], told["rows"], told["errors"]
+    of = "them" if "drift" in told else f"{rows:,} rows"
+    said = statement(told["agreement"], told["delta"], rows=of, top_tier=told["top_tier"])
     if "drift" in told:
         return [
-            f"Certified, if the {rows:,} rows are like {told['sample']:,} labelled ones of an earlier batch: with "
-            f"{1 - told['delta']:.0%} certainty at least {told['agreement']:.2%} of them are as {told['top_tier']} "
-            f"would say ({told['asked_on']}).",
+            f"Certified, if the {rows:,} rows are like {told['sample']:,} labelled ones of an earlier batch: {said} "
+            f"({told['asked_on']}).",
             f"It answers {rows - kept:,} of them itself; of the labelled ones {errors:,} differed.",
             *besides,
         ]
     return [
-        f"Certified: with {1 - told['delta']:.0%} certainty at least {told['agreement']:.2%} of {rows:,} rows are as "
-        f"{told['top_tier']} would say ({told['asked_on']}).",
+        f"Certified: {said} ({told['asked_on']}).",
         f"It answers {rows - kept:,} of them itself; of {told['sample']:,} drawn at random {errors:,} differed.",
         *besides,
     ]
+
+
+def _asked_twice(one: Mapping[str, Any] | None) -> list[str]:
+    """Say how often the last tier repeats itself, and what follows from that."""
+    if one is None:
+        return []
+    texts, same = one["texts"], one["same"]
+    drawn = f"of {one['drawn']:,} rows drawn for that {texts:,} texts got two answers"
+    if not texts:
+        return [f"Asked twice: {drawn}."]
+    beside = "" if texts == one["drawn"] else f"; {drawn}"
+    said = [
+        f"Asked twice, the last tier says the same of {same:,} of {texts:,} texts: {one['share']:.3g} "
+        f"({one['low']:.3f} to {one['high']:.3f} with 95% certainty){beside}."
+    ]
+    moved = sorted((alike - texts, path) for path, alike in one["fields"].items() if alike < texts)
+    if moved:
+        most = ", ".join(f"{path} {-times:,}" for times, path in moved[:FIELDS_SHOWN])
+        said.append(f"Fields that it says differently most often: {most}.")
+    if same < texts:
+        said.append(
+            f"No cheaper tier can be expected to agree with it in more than {one['most']:.3g}, the square root of "
+            "that: temperature 0 doesn't make a provider repeat itself."
+        )
+    return said
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.6g}%"
 
 
 def _each(told: Mapping[str, Any]) -> list[str]:
     """Say what holds for each class or field; `parts_table` has the figures."""
     per, top, parts, refused = told["per"], told["top_tier"], told["parts"], told["refused_parts"]
     whose = "rows said to be of it" if per == "class" else "values in all rows"
+    promise = statement_of_each(told["agreement"], told["delta"], each=whose, count=len(parts), top_tier=top)
     said = (
-        f"Certified for each {per} below: with {1 - told['delta']:.0%} certainty for all {len(parts)} together, at "
-        f"least {told['agreement']:.2%} of its {whose} are as {top} would say ({told['asked_on']}). "
+        f"Certified for each {per} below: {promise} ({told['asked_on']}). "
         f"{told['kept']:,} rows keep their cheap answer."
     )
     without = f"{len(refused)} other {'class has' if len(refused) == 1 else 'classes have'} no certificate"

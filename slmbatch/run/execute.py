@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from slmbatch.engines.wire import Meter
 from slmbatch.errors import EngineError, Interrupted
 from slmbatch.readers import Found, read
 from slmbatch.run.answers import Task, extractions
@@ -37,7 +38,7 @@ class Pass:
     """One pass over the documents: the tiers that are asked, and where their results are kept.
 
     With `only`, the contents with these keys are settled and no more; `sources` are the files that hold them.
-    `threshold` replaces the run's.
+    `threshold` replaces the run's. What was paid for on another `occasion` doesn't answer this pass.
     """
 
     tiers: Sequence[TierPlan]
@@ -45,6 +46,7 @@ class Pass:
     threshold: float | None = None
     only: frozenset[bytes] | None = None
     sources: frozenset[str] | None = None
+    occasion: str = ""
 
 
 def execute(
@@ -81,7 +83,7 @@ def run_pass(
     """
     purse = Purse(plan.max_usd)
     asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
-    cascade = _cascade(asked, one.tiers, folder, purse)
+    cascade = _cascade(asked, one, folder, purse)
     documents = read(_found(plan.found, one.sources), plan.reading)
     if one.only is not None:
         documents = _these(documents, one.only)
@@ -96,7 +98,9 @@ def run_pass(
         if any(tier.metered for tier in one.tiers):
             purse.open(Ledger(folder.ledger, run))
         loop = Loop(asked, folder, cascade=cascade, purse=purse, documents=documents, watch=watch, stage=one.stage)
-        if one.only is None:
+        if one.only is not None:
+            loop.counts.total = len(one.only)
+        else:
             (folder.root / DONE).unlink(missing_ok=True)
         _run(loop.run())
     except (Interrupted, EngineError) as error:
@@ -117,31 +121,39 @@ def _found(found: Found, sources: frozenset[str] | None) -> Found:
 
 
 def _these(documents: Documents, keys: frozenset[bytes]) -> Documents:
+    """Yield the first document of each of these contents."""
+    left = set(keys)
     for batch in documents:
-        yield [document for document in batch if document.content_hash() in keys]
+        wanted = []
+        for document in batch:
+            if (key := document.content_hash()) in left:
+                left.remove(key)
+                wanted.append(document)
+        yield wanted
 
 
-def _cascade(plan: Plan, tiers: Sequence[TierPlan], folder: RunFolder, purse: Purse) -> Cascade:
+def _cascade(plan: Plan, one: Pass, folder: RunFolder, purse: Purse) -> Cascade:
     """Make the tiers; nothing is started."""
     asked = {} if plan.choices.whole else extractions(plan.task)
     fieldwise = {name: Fieldwise(task, plan.threshold) for name, task in asked.items()}
-    made = [(tier, _rungs(tier, plan, folder, purse, fieldwise)) for tier in tiers if not tier.sorts]
+    meters = {tier.name: partial(metered, purse=purse, tier=tier, occasion=one.occasion) for tier in one.tiers}
+    made = [(tier, _rungs(tier, plan, folder, meters[tier.name], fieldwise)) for tier in one.tiers if not tier.sorts]
     if not isinstance(plan.task, TriageTask):
         return PlainCascade([rungs[""] for _, rungs in made])
-    (sorter,) = (HeadTier(tier, plan.task, download=False) for tier in tiers if tier.sorts)
+    (sorter,) = (HeadTier(tier, plan.task, download=False) for tier in one.tiers if tier.sorts)
     return TypedCascade(sorter, [TypedTier(tier, rungs) for tier, rungs in made])
 
 
 def _rungs(
-    tier: TierPlan, plan: Plan, folder: RunFolder, purse: Purse, fieldwise: Mapping[str, Fieldwise]
+    tier: TierPlan, plan: Plan, folder: RunFolder, meter: Meter, fieldwise: Mapping[str, Fieldwise]
 ) -> dict[str, Rung]:
     """Make one tier's rung for each type of document, the only one for ""."""
-    meter = partial(metered, purse=purse, tier=tier) if tier.metered else None
     log_path = folder.logs / f"{plan.tiers.index(tier) + 1}-{tier.spec.engine}.log"
     download, curve = plan.choices.download, plan.curves.tiers.get(tier.name)
     task = plan.task
     tasks: dict[str, Task] = {"": task} if not isinstance(task, TriageTask) else {**task.types, SORTING: task.sorting}
-    rungs = make_rungs(tier, tasks, log=log_path, download=download, meter=meter, fieldwise=fieldwise)
+    paid = meter if tier.metered else None
+    rungs = make_rungs(tier, tasks, log=log_path, download=download, meter=paid, fieldwise=fieldwise)
     asked = extractions(task) or tasks  # a curve of fields says nothing of types
     return {
         name: rung if curve is None or name not in asked else CalibratedRung(rung, curve)

@@ -118,6 +118,8 @@ def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, le
             up, stay = ASSUMED if asked is None else _counted(len(asked.usd), before)
             reach = reach * dice.beta(up, stay, DRAWS)
         rows = dice.binomial(left, np.clip(reach, 0, 1)).astype(float)
+        if tier is tiers_asked[-1]:
+            rows += _asked_again(plan, left)
         in_part = bool(number) and _by_field(plan)
         each = _each(tier, plan, survey, asked, dice, in_part=in_part)
         top = (_each(tier, plan, survey, None, dice) if in_part or (asked and asked.in_part) else each) * left
@@ -145,6 +147,11 @@ def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, le
 
 def _counted(up: int, of: int) -> tuple[float, float]:
     return up + JEFFREYS[0], max(of - up, 0) + JEFFREYS[1]
+
+
+def _asked_again(plan: Plan, left: int) -> int:
+    """How many rows the top tier of a certified run is asked about a second time."""
+    return 0 if plan.choices.promise is None else min(plan.choices.promise.twice, left)
 
 
 def _by_field(plan: Plan) -> bool:

@@ -32,13 +32,18 @@ class Payer(Protocol):
 
 
 class MeteredWire:
-    """A wire that pays for each request once, and remembers the replies."""
+    """A wire that pays for each request once, and remembers the replies.
 
-    def __init__(self, wire: Wire, purse: Purse, payer: Payer) -> None:
+    A request that is asked again on another `occasion` is another one. It is told apart by its key alone: the provider
+    sees the same. The occasion has at most 16 bytes.
+    """
+
+    def __init__(self, wire: Wire, purse: Purse, payer: Payer, occasion: str = "") -> None:
         self._wire = wire
         self._purse = purse
         self._payer = payer
         self._address = wire.url.encode()
+        self._occasion = occasion.encode()
         self._under_way: dict[bytes, asyncio.Event] = {}
 
     @property
@@ -61,7 +66,8 @@ class MeteredWire:
 
     async def post(self, body: bytes, *, max_tokens: int) -> Reply:
         """Answer from the ledger, or pay."""
-        key = blake2b(self._address + b"\0" + body, digest_size=KEY_BYTES).digest()
+        asked = self._address + b"\0" + body
+        key = blake2b(asked, digest_size=KEY_BYTES, person=self._occasion).digest()
         while key in self._under_way:  # the same question, asked for another row at this moment
             await self._under_way[key].wait()
             if (paid := self._purse.recall(key)) is not None:

@@ -14,12 +14,15 @@ HOUR_S = 3600.0
 ONLINE = 32  # requests at a time of what batches left
 
 
-def metered(wire: HttpWire, *, purse: Purse, tier: TierPlan) -> Wire:
-    """Put the ledger before the wire of a tier, and its batch endpoint where it's asked through one."""
+def metered(wire: HttpWire, *, purse: Purse, tier: TierPlan, occasion: str = "") -> Wire:
+    """Put the ledger before the wire of a tier, and its batch endpoint where it's asked through one.
+
+    `occasion` is that of the MeteredWire.
+    """
     online = OnlinePayer(wire, purse, tier=tier.name, price=tier.price)
     endpoint = endpoint_of(tier.spec)
     if tier.batch_price is None or endpoint is None:
-        return MeteredWire(wire, purse, online)
+        return MeteredWire(wire, purse, online, occasion)
     limits = tier.settings
     wait_s = None if limits.batch_wait_h is None else limits.batch_wait_h * HOUR_S
     courier = BatchCourier(
@@ -39,4 +42,4 @@ def metered(wire: HttpWire, *, purse: Purse, tier: TierPlan) -> Wire:
         online=online,
         places=limits.concurrency or ONLINE,
     )
-    return MeteredWire(wire, purse, payer)
+    return MeteredWire(wire, purse, payer, occasion)

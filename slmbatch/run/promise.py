@@ -14,8 +14,9 @@ class Promise:
     """What a certified run promises: `target` of its rows as the last tier would have said, with certainty 1 - `delta`.
 
     `seed` decides about ties and the sample. `earlier` are folders of certified runs whose labels plan the sample;
-    those of `reuse` take its place. `per` is what has a promise of its own: each "class" or "field", or None. With
-    `leave_out` tiers that don't pay by the earlier runs aren't asked.
+    those of `reuse` take its place. `per` is what has a promise of its own: each "class" or "field", or None. About
+    `twice` rows of the sample the last tier is asked again: that's no part of the promise, and no setting of the run.
+    With `leave_out` tiers that don't pay by the earlier runs aren't asked.
     """
 
     target: Decimal
@@ -24,6 +25,7 @@ class Promise:
     earlier: tuple[Path, ...] = ()
     reuse: Path | None = None
     per: str | None = None
+    twice: int = 0
     leave_out: bool = False
 
     def settings(self) -> dict[str, str | list[str]]:

@@ -64,6 +64,11 @@ class RunFolder:
         """One pass of a certified run: its parts are not the results yet. `rows` is where the rows are kept."""
         return Stage(self.certify / name, rows or self.certify / f"{name}-rows.parquet")
 
+    @property
+    def again(self) -> Stage:
+        """The pass in which a certified run asks its last tier a second time."""
+        return self.stage("again")
+
     def settled(self) -> bool:
         """Whether there is any answer in this folder."""
         return any(any(parts.iterdir()) for parts in (self.parts, *_folders(self.certify)))

@@ -161,6 +161,28 @@ def test_a_server_that_is_equally_sure_of_all_is_told_not_to_rank(
     assert (one.code, "one tier only" in one.err) == (2, True)
 
 
+def test_where_all_are_right_no_threshold_is_advised(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, server = write_rows(tmp_path / "t.parquet", range(30)), loopback()
+    run = ["classify", table, "--labels", ",".join(LABELS), "--model", server.model, "-o", tmp_path / "out"]
+    assert slmbatch(*run).code == 0
+    lines = [f"t.parquet#{row},{right_label(row)}" for row in range(30)]
+    (tmp_path / "gold.csv").write_text("\n".join(["id,label", *lines]))
+    ran = slmbatch("calibrate", tmp_path / "out", "--gold", tmp_path / "gold.csv", "-o", tmp_path / "c.json")
+    assert ran.code == 0, ran.err
+    advice = ran.err.partition("for accuracy 0.95: ")[2]
+    assert advice.startswith("no score is too low, 100.0% of all that have one are right")
+    least = 25 / 26  # Laplace's rule, of the 24 rows that a curve is fitted on when six are held out
+    assert f"None has less than {least:.4f}, so nothing is known of a lower --threshold." in advice
+
+
+def test_ids_of_another_folder_are_shown_beside_those_of_the_run(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "gold.csv").write_text("id,label\n0,billing\n1,login\n")
+    ran = slmbatch("calibrate", made / "out", "--gold", tmp_path / "gold.csv", "-o", tmp_path / "c.json")
+    assert ran.code == 2
+    assert "none of its 2 ids has an expected answer and a result in this run; without a result is 0." in ran.err
+    assert "such as old.parquet#0" in " ".join(ran.err.split())
+
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["total", "number"],

@@ -10,7 +10,8 @@ import pytest
 
 from slmbatch.certificates import calibration, certificate, counting, gates, planning, ranking, settling, ways
 
-PAGE = (Path(__file__).parents[2] / "docs" / "certificates.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "certificates.md").read_text()
 
 
 def test_the_example_runs_and_its_certificate_is_true() -> None:
@@ -48,3 +49,28 @@ def test_the_table_of_plans_is_what_planning_says(rows: str, cells: str) -> None
             assert cell == f"refused: {made.numbers['labels']:.0f} labels"
         else:
             assert cell == f"{made.sample:,}, {made.tolerated}, {made.saving:.2f}"
+
+
+def table(first: str) -> list[dict[str, str]]:
+    """The rows of the table whose head begins so."""
+    head, _, *lines = PAGE[PAGE.index(f"| {first} |") :].partition("\n\n")[0].split("\n")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, *lines)]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+
+
+@pytest.mark.parametrize("method", ["count rule", "BARGAIN_A", "Hoeffding", "Learn then Test", "no bound"])
+def test_the_plot_of_calls_avoided_shows_the_table(method: str) -> None:
+    plot, rows = (DOCS / "certificates.svg").read_text(), table("rows | target | sets")
+    shares = [row[method] for row in rows]
+    for at in range(0, len(rows), 4):  # targets of a size
+        assert f"{method} {' '.join(shares[at : at + 4])}" in plot
+    assert len(rows) == 16
+
+
+def test_the_plot_of_broken_promises_shows_the_table() -> None:
+    plot, rows = (DOCS / "certificates-broken.svg").read_text(), table("method | cells | avoided")
+    for row in rows:
+        broken, worst = row["broken (at most 0.1)"].split()[0], row["worst cell"].split()[0]
+        assert re.search(rf"{row['method']}: {broken} of [\d,]+, worst cell {worst}(;|<|\")", plot), row["method"]
+        assert f"{worst} in the worst of {row['cells']} cells" in plot
+    assert len(rows) == 6

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from slmbatch.checks.grounding import TextIndex, located
 from slmbatch.checks.values import parse_value
 from slmbatch.places import Box, Layout
-from slmbatch.readers.layout import pack
+from slmbatch.readers.boxes import pack
 from slmbatch.types import Grounded, Grounding, Kind, Page, Scalar
 
 

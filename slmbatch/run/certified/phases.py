@@ -12,6 +12,7 @@ import numpy as np
 from slmbatch.certificates.certificate import Certificate
 from slmbatch.certificates.earning import Replaced
 from slmbatch.certificates.gates import Reason, Refusal
+from slmbatch.certificates.noise import Noise
 from slmbatch.certificates.parts import Part, drawn
 from slmbatch.certificates.ranking import Places
 from slmbatch.certificates.reuse import Reuse
@@ -29,6 +30,7 @@ from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
 from slmbatch.run.certified.tiers import write_choice
 from slmbatch.run.certified.top import TopTier, Watch, over_budget, settled
+from slmbatch.run.certified.twice import ask_twice
 from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
 from slmbatch.run.plan import Plan
@@ -51,6 +53,7 @@ class Outcome:
     certificate: Certificate | Certificates | None = None
     refusal: Refusal | None = None
     replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
+    noise: Noise | None = None  # the top tier's own, where it was asked twice
     history: History = field(default_factory=History)
 
 
@@ -189,6 +192,8 @@ class CertifiedRun:
         unpaid = self._top.ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
+        else:
+            outcome = replace(outcome, noise=ask_twice(self._plan, self._folder, batch, self._top))
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
 
     def _deliver(self, staying: KeyIndex, outcome: Outcome, *, unpaid: bool) -> Outcome:
@@ -201,5 +206,5 @@ class CertifiedRun:
         compose(self._answered.parts, self._top.stage.parts, folder.parts, staying, waits_for=waits_for)
         build_tables(folder, part_paths(folder.parts), schema)
         if outcome.certificate is not None:
-            write_proof(folder, outcome.certificate, schema)
+            write_proof(folder, outcome.certificate, schema, outcome.noise)
         return replace(outcome, history=self._history)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,15 +17,17 @@ import pyarrow.parquet as pq
 from slmbatch.certificates.certificate import Certificate, Difference
 from slmbatch.certificates.certificate import verify as verify_counts
 from slmbatch.certificates.gates import Reason, Refusal
+from slmbatch.certificates.noise import Noise
 from slmbatch.certificates.parts import keeps
 from slmbatch.certificates.several import Certificates, read_any, verify_all
 from slmbatch.errors import RunFolderError
 from slmbatch.run.certified.batch import Batch, read_batch
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.earlier import EARLIER_FILE, kept_earlier
-from slmbatch.run.certified.frozen import BY_FIELD_FILE, FROZEN_FILE, kinds_of, write_by_field, write_frozen
+from slmbatch.run.certified.frozen import BY_FIELD_FILE, FROZEN_FILE, Kinds, kinds_of, write_by_field, write_frozen
 from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, labelled_on, labels_of, topped_rows
 from slmbatch.run.certified.ranker import RANKING_FILE, read_ranker, scored_by
+from slmbatch.run.certified.twice import noise
 from slmbatch.store.folder import CERTIFICATE, RunFolder, write_durably
 from slmbatch.store.parts import KeyIndex, part_paths, whole_keys
 from slmbatch.store.tables import build_tables
@@ -32,15 +35,25 @@ from slmbatch.tasks.schema import Schema, compile_schema
 
 SCHEMA_FILE = "schema.json"  # under the run's certify folder: what the tables are built by
 REFUSAL_FILE = "refused.json"  # there too: why there's no certificate
+ASKED_TWICE = "asked_twice"  # beside the certificate, in its file and in the report
 TABLES = ("results.parquet", "fields.parquet")
 
 
-def write_proof(folder: RunFolder, certificate: Certificate | Certificates, schema: Schema | None) -> None:
-    """Write certificate.json: what is certified, and the SHA-256 of every file it rests on."""
+def write_proof(
+    folder: RunFolder, certificate: Certificate | Certificates, schema: Schema | None, noise: Noise | None
+) -> None:
+    """Write certificate.json: what is certified, the top tier's noise if measured, and every file's SHA-256."""
     (folder.certify / REFUSAL_FILE).unlink(missing_ok=True)
     if schema is not None:
         write_durably(folder.certify / SCHEMA_FILE, json.dumps({"name": schema.name, "source": schema.source}).encode())
-    write_durably(folder.root / CERTIFICATE, certificate.to_json(files=sha256_of_files(folder)))
+    besides = {} if noise is None else {ASKED_TWICE: noise.facts()}
+    write_durably(folder.root / CERTIFICATE, certificate.to_json(**besides, files=sha256_of_files(folder)))
+
+
+def asked_twice(folder: RunFolder) -> dict[str, Any] | None:
+    """Return what certificate.json says of the top tier's noise, None where that wasn't measured."""
+    told: dict[str, Any] | None = json.loads((folder.root / CERTIFICATE).read_bytes()).get(ASKED_TWICE)
+    return told
 
 
 def verify(folder: RunFolder) -> tuple[Certificate | Certificates, list[Difference]]:
@@ -108,6 +121,7 @@ def _recomputed(folder: RunFolder, certificate: Certificate | Certificates) -> I
     if isinstance(certificate, Certificate) and one.rows != len(batch):
         yield Difference("rows", one.rows, len(batch))
     yield from _origin(folder, one)
+    yield from _noise(folder, batch, one.seed, kinds_of(schema))
     with TemporaryDirectory() as scratch:
         yield from _again(folder, Path(scratch), schema, batch, keys_of(batch, kept))
 
@@ -122,6 +136,15 @@ def _origin(folder: RunFolder, certificate: Certificate) -> Iterator[Difference]
     asked_on = labelled_on(folder.certify / (LABELS_FILE if certificate.drift is None else EARLIER_FILE))
     if certificate.asked_on != asked_on:
         yield Difference("asked_on", certificate.asked_on, asked_on)
+
+
+def _noise(folder: RunFolder, batch: Batch, seed: int, kinds: Kinds | None) -> Iterator[Difference]:
+    """Yield what is said wrongly of the rows that the top tier was asked about twice."""
+    stated = asked_twice(folder)
+    if stated is not None:
+        found = noise(folder, batch, kinds, seed=seed, drawn=int(stated["drawn"])).facts()
+        if found != stated:
+            yield Difference(ASKED_TWICE, stated, found)
 
 
 def _tiers(parts: Path) -> set[str]:

@@ -23,9 +23,10 @@ from slmbatch.run.execute import Pass, run_pass
 from slmbatch.run.loop import Counts
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.store.folder import CERTIFICATE, RunFolder, Stage
-from slmbatch.store.parts import KeyIndex, settled_keys
+from slmbatch.store.parts import KeyIndex, PartStore, settled_keys
 from slmbatch.store.rows import sources_of
 
+AGAIN = "again"  # the occasion of second questions, which tells their answers apart from those to the first
 Watch = Callable[[Counts], None] | None
 
 
@@ -79,17 +80,32 @@ class TopTier:
         wanted = frozenset([*keys.missing(done), *again])
         if not wanted:
             return None
+        self._send(wanted, what, self.stage)
+        left = keys.missing(settled(self.stage))
+        told = f"all but {len(left)} of {len(keys)} texts ({what})"
+        return over_budget(self._plan, (self.tier,), told) if left else None
+
+    def ask_twice(self, keys: KeyIndex) -> None:
+        """Ask the top tier about these contents once more, as far as it hasn't been and the budget reaches.
+
+        What it says is kept in the stage `again`.
+        """
+        stage = self._folder.again
+        if stage.parts.exists():
+            PartStore(stage.parts)  # makes a part of the journal that a killed session has left
+        wanted = frozenset(keys.missing(settled(stage, without_failed=self._plan.choices.retry_failed)))
+        if wanted:
+            self._send(wanted, "a second time", stage, occasion=AGAIN)
+
+    def _send(self, wanted: frozenset[bytes], what: str, stage: Stage, *, occasion: str = "") -> None:
+        """Ask about all that is wanted, also where it failed before, once that's agreed to."""
         if not self._agreed:
             self._agree(f"Ask {self.tier.name} about {len(wanted):,} texts ({what}), and go on?")
             self._agreed = True
         sources = sources_of(self._folder.rows, KeyIndex.of(list(wanted)))
-        one = Pass((self.tier,), self.stage, threshold=0.0, only=wanted, sources=sources)
+        one = Pass((self.tier,), stage, threshold=0.0, only=wanted, sources=sources, occasion=occasion)
         asked = replace(self._plan, choices=replace(self._plan.choices, retry_failed=True))  # only what is wanted
         run_pass(asked, self._folder, one, watch=self._watch)
-        left = keys.missing(settled(self.stage))
-        return (
-            over_budget(self._plan, one.tiers, f"all but {len(left)} of {len(keys)} texts ({what})") if left else None
-        )
 
 
 def over_budget(plan: Plan, tiers: Sequence[TierPlan], asked: str) -> Refusal:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slmbatch.certificates.cascades import Known, cascade, cheapest_cascade, last_step
+from benchmarks.cascades import Known, cascade, cheapest_cascade, last_step
 from slmbatch.certificates.counting import Target, risk
 from slmbatch.certificates.gates import Refusal
 from slmbatch.certificates.planning import Batch
