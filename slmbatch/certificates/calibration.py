@@ -17,8 +17,6 @@ Flags = npt.NDArray[np.bool_]
 Z = 1.645  # one-sided 95 %
 NEWTON_STEPS = 30
 RIDGE = 1.0  # of standardised features: a prior that keeps separable data finite
-LEAST_ROWS = 200  # labelled earlier, before a learned ranking is tried
-LEAST_GAIN = 0.02  # of AUROC, before it is used
 FOLDS = 5
 CLIP = 1e-6
 
@@ -101,22 +99,3 @@ def auroc(scores: Doubles, wrong: Flags) -> Auroc | None:
     both_above, both_below = value / (2 - value), 2 * value**2 / (1 + value)
     spread = value * (1 - value) + (good - 1) * (both_above - value**2) + (bad - 1) * (both_below - value**2)
     return Auroc(value, value - Z * float(np.sqrt(max(spread, 0.0) / (good * bad))))
-
-
-def learned_ranking(features: Doubles, wrong: Flags, scores: Doubles, *, seed: int) -> Logistic | None:
-    """Fit a ranking on rows labelled *earlier*, if it earns it; rank a batch by minus its probability of being wrong.
-
-    It must beat the given score's AUROC by 0.02 on rows it wasn't fitted on, of at least 200. None otherwise.
-    """
-    own = auroc(scores, wrong)
-    if len(wrong) < LEAST_ROWS or own is None:
-        return None
-    folds = np.random.default_rng(seed).permutation(len(wrong)) % FOLDS
-    told = np.empty(len(wrong))
-    for fold in range(FOLDS):
-        held = folds == fold
-        told[held] = fit_logistic(features[~held], wrong[~held]).probability(features[held])
-    gained = auroc(-told, wrong)
-    if gained is None or gained.value < own.value + LEAST_GAIN:
-        return None
-    return fit_logistic(features, wrong)

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -34,26 +35,30 @@ def run_certified(plan: Plan, folder: RunFolder, flags: Flags) -> Outcome:
     Raises Unsettled, under --strict, when there will be no certificate: nothing more is asked then.
     """
     with Progress(quiet=flags.quiet) as progress:
+        say = progress.say if not flags.quiet else _nothing
 
         def announce(planned: Design | Refusal) -> None:
             if isinstance(planned, Refusal):
                 _refused(planned, strict=flags.strict, quiet=flags.quiet)
-            elif not flags.quiet:
+            else:
                 assert plan.choices.promise is not None
                 for line in plan_lines(planned, plan.tiers[-1].name, twice=plan.choices.promise.twice):
-                    progress.say(line)
+                    say(line)
 
         def agree(question: str) -> None:
             _agree(question, plan, flags, progress)
 
         def tell_reuse(found: Reuse | Refusal) -> None:
-            if not flags.quiet:
-                for line in reuse_lines(found, plan):
-                    progress.say(line)
+            for line in reuse_lines(found, plan):
+                say(line)
 
         return CertifiedRun(
-            plan, folder, watch=progress.show, announce=announce, tell_reuse=tell_reuse, agree=agree
+            plan, folder, watch=progress.show, announce=announce, tell_reuse=tell_reuse, tell=say, agree=agree
         ).run()
+
+
+def _nothing(_line: str) -> None:
+    """Say nothing: --quiet."""
 
 
 def _refused(refusal: Refusal, *, strict: bool, quiet: bool) -> None:
@@ -152,9 +157,10 @@ def _missing(planned: Single) -> str:
     )
 
 
-def told(outcome: Outcome) -> dict[str, object]:
+def told(outcome: Outcome) -> dict[str, Any]:
     """Return the outcome as the report has it."""
-    judged: dict[str, object] = {"replaced": [one.facts() for one in outcome.replaced]}
+    judged: dict[str, Any] = {"replaced": [one.facts() for one in outcome.replaced]}
+    judged |= {"earlier": outcome.history.said(), "left_out": outcome.history.choice.left_out}
     if outcome.noise is not None:
         judged[ASKED_TWICE] = outcome.noise.facts()
     if outcome.refusal is not None:
@@ -164,7 +170,7 @@ def told(outcome: Outcome) -> dict[str, object]:
     return _facts(outcome.certificate) | judged
 
 
-def _facts(one: Certificate | Certificates) -> dict[str, object]:
+def _facts(one: Certificate | Certificates) -> dict[str, Any]:
     if isinstance(one, Certificates):
         return _facts_of_all(one)
     names = ("agreement", "delta", "rows", "sample", "tolerated", "kept", "kept_agreement", "top_tier", "asked_on")

@@ -29,6 +29,7 @@ class Flags:
     seed: o.Seed = 0
     earlier: o.Earlier = None
     reuse: o.Reuse = None
+    leave_out: o.LeaveOut = False
     per: o.Per = None
     ask_twice: o.AskTwice = None
     yes: o.Yes = False

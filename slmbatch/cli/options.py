@@ -43,6 +43,9 @@ Reuse = Annotated[
     Path | None,
     typer.Option("--reuse", metavar="RUN", help="Certify by labels of this certified run, if rows are alike."),
 ]
+LeaveOut = Annotated[
+    bool, typer.Option("--leave-out", help="Don't ask tiers that, by runs of --earlier, cost more than they save.")
+]
 Per = Annotated[
     str | None,
     typer.Option("--per", metavar="class|field", help="Certify each class or each field, with delta for all together."),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -138,6 +138,8 @@ def _choices(flags: Flags) -> Choices:
 
 
 def _promise(flags: Flags) -> Promise | None:
+    if flags.leave_out and not (flags.earlier or flags.reuse):
+        raise UsageError("--leave-out belongs to --earlier.", "Name a certified run with --earlier, or leave it out.")
     if flags.target is None:
         if flags.earlier or flags.reuse or flags.per or flags.ask_twice:
             raise UsageError(
@@ -146,8 +148,8 @@ def _promise(flags: Flags) -> Promise | None:
         return None
     target = _share("--target", flags.target, least=Decimal("0.5"))
     delta = _share("--delta", flags.delta, least=Decimal(0))
-    earlier = tuple(flags.earlier or ())
-    return Promise(target, delta, flags.seed, earlier, flags.reuse, flags.per, flags.ask_twice or 0)
+    earlier, twice = tuple(flags.earlier or ()), flags.ask_twice or 0
+    return Promise(target, delta, flags.seed, earlier, flags.reuse, flags.per, twice, flags.leave_out)
 
 
 def _share(flag: str, text: str, *, least: Decimal) -> Decimal:
@@ -208,7 +210,7 @@ def _warn(plan: Plan, config: ConfigFile) -> None:
         typer.echo(f"Warning: {len(skipped)} files of unknown type are skipped: {names}{more}.", err=True)
 
 
-def _report(plan: Plan, folder: RunFolder, *, resumed: int, certificate: dict[str, object] | None = None) -> Summary:
+def _report(plan: Plan, folder: RunFolder, *, resumed: int, certificate: dict[str, Any] | None = None) -> Summary:
     sessions = spent(folder.sessions)
     costs = [
         TierCost(
@@ -219,6 +221,7 @@ def _report(plan: Plan, folder: RunFolder, *, resumed: int, certificate: dict[st
             replace(tier.price, source=tier.price_source),
             metered=tier.metered,
             token_price=tier.batch_price if tier.batched else None,
+            left_out=certificate is not None and tier.name in certificate["left_out"],
         )
         for tier in plan.tiers
     ]

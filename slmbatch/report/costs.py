@@ -80,6 +80,7 @@ class TierCost:
     usd_in_doubt: Decimal = Decimal(0)
     spared: Usage = NO_USAGE
     token_price: Price | None = None  # where it isn't `price`: through a batch endpoint
+    left_out: bool = False  # of a certified run
 
     @property
     def spared_input_tokens(self) -> int:
@@ -105,6 +106,8 @@ class TierCost:
     @property
     def basis(self) -> str:
         """What the figures rest on, in a few words."""
+        if self.left_out:
+            return "not asked: left out by what earlier runs cost"
         by_hour = f"estimated (busy time), at {self.price.usd_per_hour} USD per hour" if self.price.usd_per_hour else ""
         if self.price.paid or self.usd_billed:
             return f"billed: tokens that the server reported, at {self.price.source}" + (by_hour and f"; {by_hour}")

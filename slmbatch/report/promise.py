@@ -27,6 +27,7 @@ def promised(told: Mapping[str, Any] | None) -> list[str]:
         return []
     besides = [f"By the last tier's labels {one['said']}" for one in told.get("replaced", [])]
     besides += _asked_twice(told.get("asked_twice"))
+    besides += told.get("earlier", [])
     if "refused" in told:
         return [f"No certificate: {told['message']}", *besides]
     if "per" in told:

@@ -75,8 +75,12 @@ def run_pass(
     *,
     watch: Callable[[Counts], None] | None = None,
     clear: bool = False,
+    begin: Callable[[], None] | None = None,
 ) -> Counts:
-    """Settle what this pass is about. `clear` removes what is in the folder, once tiers and inputs are usable."""
+    """Settle what this pass is about. `clear` removes what is in the folder, once tiers and inputs are usable.
+
+    `begin` is called when the folder is this run's, before anything is asked.
+    """
     purse = Purse(plan.max_usd)
     asked = plan if one.threshold is None else replace(plan, threshold=one.threshold)
     cascade = _cascade(asked, one, folder, purse)
@@ -89,6 +93,8 @@ def run_pass(
     handler = _log_to(folder)
     try:
         run = open_manifest(folder, plan.settings())
+        if begin is not None:
+            begin()
         if any(tier.metered for tier in one.tiers):
             purse.open(Ledger(folder.ledger, run))
         loop = Loop(asked, folder, cascade=cascade, purse=purse, documents=documents, watch=watch, stage=one.stage)

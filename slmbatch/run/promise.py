@@ -16,6 +16,7 @@ class Promise:
     `seed` decides about ties and the sample. `earlier` are folders of certified runs whose labels plan the sample;
     those of `reuse` take its place. `per` is what has a promise of its own: each "class" or "field", or None. About
     `twice` rows of the sample the last tier is asked again: that's no part of the promise, and no setting of the run.
+    With `leave_out` tiers that don't pay by the earlier runs aren't asked.
     """
 
     target: Decimal
@@ -25,6 +26,7 @@ class Promise:
     reuse: Path | None = None
     per: str | None = None
     twice: int = 0
+    leave_out: bool = False
 
     def settings(self) -> dict[str, str | list[str]]:
         """Return what it adds to a run's manifest."""
@@ -35,6 +37,8 @@ class Promise:
             told["reuse"] = str(self.reuse.resolve())
         if self.per is not None:
             told["per"] = self.per
+        if self.leave_out:
+            told["leave_out"] = str(True)
         return told
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slmbatch.certificates.calibration import auroc, confidence_features, fit_logistic, isotonic, learned_ranking
+from slmbatch.certificates.calibration import auroc, fit_logistic, isotonic
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=40)
 
@@ -61,20 +61,3 @@ def test_logistic_regression_stays_finite_where_rows_can_be_separated_or_are_all
     assert told[0] < 0.1 < 0.9 < told[-1]
     alike = fit_logistic(np.ones((50, 1)), np.zeros(50, bool)).probability(np.ones((1, 1)))
     assert alike[0] == pytest.approx(1 / 52, abs=1e-6)
-
-
-def test_a_ranking_is_learned_only_where_it_earns_it() -> None:
-    random = np.random.default_rng(5)
-    best = random.uniform(0.5, 1, 600)
-    second = random.uniform(0, 1 - best)
-    wrong = random.random(600) < 1 / (1 + np.exp(12 * (best - second - 0.4)))
-    features = confidence_features(best, second)
-    noise = random.random(600)
-    learned = learned_ranking(features, wrong, noise, seed=0)
-    assert learned is not None
-    ranked = auroc(-learned.probability(features), wrong)
-    assert ranked is not None
-    assert ranked.value > 0.8
-    assert learned_ranking(features, wrong, best - second, seed=0) is None  # the margin was all there is to know
-    assert learned_ranking(features[:199], wrong[:199], noise[:199], seed=0) is None
-    assert learned_ranking(features, np.zeros(600, bool), noise, seed=0) is None

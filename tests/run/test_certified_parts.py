@@ -189,6 +189,7 @@ def test_labels_of_classes_plan_another_night_but_are_no_sample_of_all_rows(
     ran = slmbatch(*run, "--per", "class", "--earlier", by_class)
     assert ran.code == 0, ran.err
     assert set(certificate(tmp_path / "out")["certificates"]) == set(TOPICS)
+    assert not (tmp_path / "out" / ".slmbatch" / "certify" / "ranking.json").exists()  # a class is ranked by score
 
 
 @pytest.mark.timeout(240)

@@ -26,6 +26,7 @@ from slmbatch.run.certified.frozen import (
     write_by_field,
     write_frozen,
 )
+from slmbatch.run.certified.ranker import RANKING_FILE, Ranker, scored_by, write_ranker
 from slmbatch.run.loop import Documents
 from slmbatch.store.folder import RunFolder, Stage
 from slmbatch.store.parts import KeyIndex, whole_keys
@@ -79,13 +80,17 @@ class Batch:
         return KeyIndex.of(whole_keys(np.unique(self.keys)))
 
 
-def open_batch(folder: RunFolder, answered: Stage, schema: Schema | None, per: str | None) -> Batch:
-    """Freeze the answers of the cheap tiers, or read those that were frozen in an earlier session."""
+def open_batch(
+    folder: RunFolder, answered: Stage, schema: Schema | None, *, per: str | None, ranker: Ranker | None
+) -> Batch:
+    """Freeze the answers of the cheap tiers and how they rank, or read what was frozen in an earlier session."""
     path, kinds = folder.certify / FROZEN_FILE, kinds_of(schema)
     if not path.exists():
         if per == "field" and kinds is not None:
             write_by_field(answered.rows, answered.parts, kinds, folder.certify / BY_FIELD_FILE)
-        write_frozen(answered.rows, answered.parts, kinds, path)
+        if ranker is not None:
+            write_ranker(folder.certify / RANKING_FILE, ranker)
+        write_frozen(answered.rows, answered.parts, kinds, path, scored=scored_by(ranker))
     return read_batch(path)
 
 

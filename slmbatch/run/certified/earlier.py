@@ -60,8 +60,23 @@ class Earlier:
         return dict(zip(self.frozen.ids, self.agrees, strict=True))
 
 
-def read_earlier(root: Path, settings: Settings, *, serves: bool = False) -> Earlier:
-    """Read the sample of a certified run. Raises RunFolderError where none was labelled, ConfigError if it's unlike.
+def read_earlier(root: Path, settings: Settings) -> Earlier:
+    """Read the sample of a certified run, to be reused. Raises as `like_run` does."""
+    folder = like_run(root, settings, serves=True)
+    path = folder.certify / LABELS_FILE
+    frozen, labels = read_batch(folder.certify / FROZEN_FILE).frozen, read_labels(path)
+    places = [place for place, one in enumerate(frozen.ids) if one in labels]
+    answers = frozen.answers or []
+    chosen = Frozen(
+        [PREFIX + frozen.ids[place] for place in places],
+        [float(frozen.scores[place]) for place in places],
+        [answers[place] for place in places],
+    )
+    return Earlier(chosen, tuple(labels[frozen.ids[place]] for place in places), labelled_on(path))
+
+
+def like_run(root: Path, settings: Settings, *, serves: bool = False) -> RunFolder:
+    """Return the folder of a certified run. Raises RunFolderError where it has no labels, ConfigError if it's unlike.
 
     Like is a run of the same question and tiers, with the `settings` of tonight's. A sample that `serves` as one of
     tonight's rows must be a random one of all rows.
@@ -69,8 +84,7 @@ def read_earlier(root: Path, settings: Settings, *, serves: bool = False) -> Ear
     folder = RunFolder(root)
     found = read_manifest(folder)["settings"]
     assert isinstance(found, dict)
-    path = folder.certify / LABELS_FILE
-    if not path.exists():
+    if not (folder.certify / LABELS_FILE).exists():
         raise RunFolderError(
             f"{root}: has no labels that were drawn for a certificate.",
             "Give the folder of a run with --target that bought its own.",
@@ -86,15 +100,7 @@ def read_earlier(root: Path, settings: Settings, *, serves: bool = False) -> Ear
             f"{root}: its labels are about other answers; differing: {', '.join(differing)}.",
             "Labels serve a run of the same labels or schema, with the same tiers and threshold.",
         )
-    frozen, labels = read_batch(folder.certify / FROZEN_FILE).frozen, read_labels(path)
-    places = [place for place, one in enumerate(frozen.ids) if one in labels]
-    answers = frozen.answers or []
-    chosen = Frozen(
-        [PREFIX + frozen.ids[place] for place in places],
-        [float(frozen.scores[place]) for place in places],
-        [answers[place] for place in places],
-    )
-    return Earlier(chosen, tuple(labels[frozen.ids[place]] for place in places), labelled_on(path))
+    return folder
 
 
 def keep_earlier(path: Path, earlier: Earlier) -> None:

@@ -6,7 +6,7 @@ Answers are kept in a form in which two that mean the same are equal. Rows that 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -53,8 +53,23 @@ def kinds_of(schema: Schema | None) -> Kinds | None:
     return None if schema is None else {path: field.kind for path, field in schema.fields()}
 
 
-def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> None:
-    """Write the frozen table of a batch: the rows that are readable, in input order."""
+def sureness(settled: pa.Table) -> pa.ChunkedArray:
+    """Return what rows are ranked by, unless another ranking was learned: the probability, if known, else the score.
+
+    With a calibration the answers of several tiers can be compared; without one scores are all there is.
+    """
+    return pc.coalesce(settled["confidence"], settled["score"])
+
+
+def write_frozen(
+    rows: Path,
+    parts: Path,
+    kinds: Kinds | None,
+    path: Path,
+    *,
+    scored: Callable[[pa.Table], pa.ChunkedArray] = sureness,
+) -> None:
+    """Write the frozen table of a batch: the rows that are readable, in input order. `scored` says how sure each is."""
     located = LocatedParts(part_paths(parts))
     number = 0
     layout = FROZEN.with_metadata({**(FROZEN.metadata or {}), ROWS_DIGEST: rows_digest(_names(rows))})
@@ -66,7 +81,7 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
                 "number": np.arange(number, number + len(batch)),
                 "id": batch["id"],
                 "key": batch["key"],
-                "score": sureness(settled),
+                "score": scored(settled),
                 "usable": [
                     answer is not None and not problems
                     for answer, problems in zip(told, settled["problems"].to_pylist(), strict=True)
@@ -76,14 +91,6 @@ def write_frozen(rows: Path, parts: Path, kinds: Kinds | None, path: Path) -> No
             readable = pc.not_equal(settled["status"], UNREADABLE)
             file.write(pa.table(columns, layout).filter(readable))
             number += len(batch)
-
-
-def sureness(settled: pa.Table) -> pa.ChunkedArray:
-    """Return what rows are ranked by: the probability, where one is known, else the score.
-
-    With a calibration the answers of several tiers can be compared; without one scores are all there is.
-    """
-    return pc.coalesce(settled["confidence"], settled["score"])
 
 
 def rows_digest(rows: Iterable[tuple[str, bytes]]) -> bytes:

@@ -1,13 +1,13 @@
-"""What earlier certified runs are good for: planning a sample, or standing in for one."""
+"""What earlier certified runs are good for: choosing tiers, ranking rows, planning a sample or standing in for one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from slmbatch.certificates.calibration import Doubles
+from slmbatch.certificates.calibration import Doubles, Flags
 from slmbatch.certificates.certificate import Certificate, Provenance, certify
 from slmbatch.certificates.counting import Target
 from slmbatch.certificates.gates import Refusal, refusal
@@ -18,6 +18,11 @@ from slmbatch.certificates.ways import LEAST_HISTORY, learned_chances
 from slmbatch.errors import ConfigError
 from slmbatch.run.certified.batch import Batch
 from slmbatch.run.certified.earlier import EARLIER_FILE, Earlier, kept_earlier, read_earlier
+from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
+from slmbatch.run.certified.leaving import choose, walk
+from slmbatch.run.certified.lessons import EarlierRun, learn_ranking, read_run
+from slmbatch.run.certified.ranker import RANKING_FILE, Ranker, read_ranker
+from slmbatch.run.certified.tiers import NOTHING_LEFT_OUT, TIERS_FILE, Choice, read_choice
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.promise import Promise
 from slmbatch.store.folder import RunFolder
@@ -27,42 +32,103 @@ PLAN_FILE = "plan.json"  # under the run's certify folder
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The samples that a new one is planned by, and the one that shall do instead of it."""
+    """What earlier runs say of this one: which tiers it asks, how it ranks rows, how many labels it needs.
 
-    planning: tuple[Earlier, ...] = ()
+    `scores` and `wrong` are of rows that were drawn at random: others would make answers look worse than they are.
+    `reused` is the sample that shall do instead of one of this run.
+    """
+
+    choice: Choice = NOTHING_LEFT_OUT
+    ranker: Ranker | None = None
+    scores: Doubles = field(default_factory=lambda: np.empty(0))
+    wrong: Flags = field(default_factory=lambda: np.empty(0, bool))
     reused: Earlier | None = None
+
+    def asked(self, tiers: Sequence[TierPlan]) -> tuple[TierPlan, ...]:
+        """Return the tiers without those that are left out."""
+        return tuple(one for one in tiers if one.name not in self.choice.left_out)
 
     def chances(self, scores: Doubles) -> list[Doubles] | None:
         """Guess P(wrong) of new rows by their scores; None where too little is known."""
-        runs = self.planning or ((self.reused,) if self.reused is not None else ())
-        old = np.array([score for one in runs for score in one.frozen.scores], np.float64)
-        wrong = np.array([not right for one in runs for right in one.agrees], bool)  # as is a label that never came
-        return learned_chances(scores, old_scores=old, old_wrong=wrong)
+        return learned_chances(scores, old_scores=self.scores, old_wrong=self.wrong)
+
+    def said(self) -> tuple[str, ...]:
+        """Say what earlier runs have taught."""
+        return (*self.choice.said, *(() if self.ranker is None else (f"Rows are ranked {self.ranker}.",)))
 
 
 def read_history(plan: Plan, folder: RunFolder) -> History:
     """Read what the run's promise names, as it was when this run first read it.
 
-    Raises ConfigError and RunFolderError as `read_earlier` does, or where labels are too few to plan by.
+    Raises ConfigError and RunFolderError as `like_run` does, or where labels are too few to plan by.
     """
     promise = plan.choices.promise
     assert promise is not None
-    planned, kept = (
-        not plan.choices.overwrite and (folder.certify / name).exists() for name in (PLAN_FILE, EARLIER_FILE)
-    )
-    named = () if planned else promise.earlier
-    planning = tuple(read_earlier(one, plan.settings()) for one in named)
-    count = sum(map(len, planning))
-    if named and count < LEAST_HISTORY:
+    if not promise.earlier and promise.reuse is None:
+        return History()
+    kept = {one.name for one in folder.certify.glob("*")} if not plan.choices.overwrite else set()
+    history = History() if promise.reuse is None else _reused(promise, plan, folder if EARLIER_FILE in kept else None)
+    if TIERS_FILE in kept:
+        history = replace(history, choice=read_choice(folder))
+    if kept & {RANKING_FILE, FROZEN_FILE}:
+        history = replace(history, ranker=read_ranker(folder.certify / RANKING_FILE))
+    if PLAN_FILE in kept or not promise.earlier:
+        return history
+    runs = [read_run(one, plan.settings(), kinds_of(plan.schema)) for one in promise.earlier]
+    if promise.reuse is None and TIERS_FILE not in kept:
+        history = replace(history, choice=choose(runs, plan, target_of(promise)))
+    learning = promise.reuse is None and promise.per is None and not kept & {RANKING_FILE, FROZEN_FILE}
+    return _planning(history, runs, plan, seed=promise.seed, learning=learning)
+
+
+def _reused(promise: Promise, plan: Plan, folder: RunFolder | None) -> History:
+    """Take over a run's sample, and with it how its rows were ranked and by whom they were answered.
+
+    `folder` is this run's own where these are kept there already.
+    """
+    if folder is not None:
+        sample = kept_earlier(folder.certify / EARLIER_FILE)
+    else:
+        assert promise.reuse is not None
+        folder = RunFolder(promise.reuse)
+        sample = read_earlier(promise.reuse, plan.settings())
+    left_out = read_choice(folder).left_out
+    if left_out and not promise.leave_out:
         raise ConfigError(
-            f"--earlier: {count} labelled rows, and {LEAST_HISTORY} are needed to plan by.",
-            "Name more runs, each with --earlier, or leave it out.",
+            f"{promise.reuse}: its labels are about other answers: it left out {', '.join(left_out)}.",
+            "Add --leave-out to leave that out here, too.",
         )
-    if promise.reuse is None:
-        return History(planning)
-    if kept:
-        return History(planning, kept_earlier(folder.certify / EARLIER_FILE))
-    return History(planning, read_earlier(promise.reuse, plan.settings(), serves=True))
+    scores = np.asarray(sample.frozen.scores, np.float64)
+    wrong = np.array([not right for right in sample.agrees], bool)  # as is a label that never came
+    ranker = read_ranker(folder.certify / RANKING_FILE)
+    said = (f"{' and '.join(left_out)} is left out, as in the run whose labels are reused.",) if left_out else ()
+    return History(Choice(left_out, said), ranker, scores, wrong, sample)
+
+
+def _planning(history: History, runs: Sequence[EarlierRun], plan: Plan, *, seed: int, learning: bool) -> History:
+    """Add what the drawn rows of earlier runs say of the answers of the tiers that are asked.
+
+    `learning`: nothing has settled yet how rows are ranked.
+    """
+    asked = [tier.name for tier in history.asked(plan.tiers)[:-1]]
+    alike = [one for one in runs if set(one.left_out) == set(history.choice.left_out)]
+    ranker, told = history.ranker, []
+    if alike:
+        learned, scores = learn_ranking(alike, asked, seed=seed)
+        ranker = learned if learning else ranker
+        if ranker != learned:  # it was fixed before, by other rows
+            scores = np.concatenate([one.scores(ranker)[one.drawn] for one in alike])
+        told.append((scores, np.concatenate([one.wrong[one.drawn] for one in alike])))
+    if ranker is None or ranker.learned is None:  # else only those that it can rank
+        walked = [walk([one], asked, plan) for one in runs if one not in alike]
+        told += [(one.scores[one.usable], one.wrong[one.usable]) for one in walked if one is not None]
+    scores, wrong = (np.concatenate(some) for some in zip(*told, strict=True)) if told else (np.empty(0), np.empty(0))
+    if len(wrong) < LEAST_HISTORY:
+        raise ConfigError(
+            f"--earlier: {len(wrong)} labelled rows, and {LEAST_HISTORY} are needed to plan by.",
+            "Name more runs that asked the same tiers, each with --earlier, or leave it out.",
+        )
+    return replace(history, ranker=ranker, scores=scores, wrong=wrong.astype(bool))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -27,6 +28,7 @@ from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, prove
 from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
+from slmbatch.run.certified.tiers import write_choice
 from slmbatch.run.certified.top import TopTier, Watch, over_budget, settled
 from slmbatch.run.certified.twice import ask_twice
 from slmbatch.run.execute import Pass, run_pass
@@ -52,11 +54,12 @@ class Outcome:
     refusal: Refusal | None = None
     replaced: tuple[Replaced, ...] = ()  # what cheap tiers made of each other's answers, by the top tier's
     noise: Noise | None = None  # the top tier's own, where it was asked twice
+    history: History = field(default_factory=History)
 
 
 class CertifiedRun:
     """A run in phases. `announce` is told the plan before labels are bought, or why there is none; `tell_reuse` whether
-    labels of an earlier run serve instead.
+    labels of an earlier run serve instead, `tell` what earlier runs have taught.
 
     `agree` gets a question before the top tier is asked: once, and again when a refusal changes what that costs. Both
     may raise.
@@ -70,6 +73,7 @@ class CertifiedRun:
         watch: Watch,
         announce: Callable[[Design | Refusal], None],
         tell_reuse: Callable[[Reuse | Refusal], None],
+        tell: Callable[[str], None],
         agree: Callable[[str], None],
     ) -> None:
         assert plan.choices.promise is not None
@@ -79,6 +83,8 @@ class CertifiedRun:
         self._watch = watch
         self._announce = announce
         self._tell_reuse = tell_reuse
+        self._tell = tell
+        self._history, self._asked = History(), plan.tiers
         self._answered = folder.stage("answers", rows=folder.rows)
         self._top = TopTier(plan, folder, watch=watch, agree=agree)
 
@@ -88,16 +94,20 @@ class CertifiedRun:
         Where --max-usd ends a phase, what is finished is delivered, and the refusal says so.
         Raises what `execute` does.
         """
-        history = read_history(self._plan, self._folder)
+        history = self._history = read_history(self._plan, self._folder)
+        self._asked = history.asked(self._plan.tiers)
+        for sentence in history.said():
+            self._tell(sentence)
         if self._top.stage.parts.exists() and not self._plan.choices.overwrite:
             PartStore(self._top.stage.parts)  # makes a part of the journal that a killed session has left
         counts, unpaid = self._answer()
         if unpaid is not None:
             return self._deliver(KeyIndex(), Outcome(counts, refusal=unpaid), unpaid=True)
-        batch = open_batch(self._folder, self._answered, self._plan.schema, self._promise.per)
+        per = self._promise.per
+        batch = open_batch(self._folder, self._answered, self._plan.schema, per=per, ranker=history.ranker)
         if history.reused is not None:
             keep_earlier(self._folder.certify / EARLIER_FILE, history.reused)
-            found = certify_by(history.reused, batch, self._promise, tiers=self._plan.tiers)
+            found = certify_by(history.reused, batch, self._promise, tiers=self._asked)
             self._tell_reuse(found if isinstance(found, Refusal) else found.reuse)
             if not isinstance(found, Refusal):
                 return self._settle(batch, found.kept, Outcome(counts, found.certificate))
@@ -119,7 +129,7 @@ class CertifiedRun:
         outcome = replace(outcome, replaced=replaced)
         path = self._folder.certify / LABELS_FILE
         agrees = agreed_by_part(path, parts, self._promise.per)
-        origin = provenance(self._promise, self._plan.tiers, labelled_on(path))
+        origin = provenance(self._promise, self._asked, labelled_on(path))
         settled = self._sent_up(batch) or settle(parts, plans, agrees, origin, together=self._promise.per == "field")
         if isinstance(settled, Refusal):
             self._top.ask_again()
@@ -135,8 +145,9 @@ class CertifiedRun:
             rows = read_again(folder, read(plan.found, plan.reading))
             (folder.root / DONE).unlink(missing_ok=True)
             return Counts(total=rows, read=rows, done=rows, resumed=rows), None
-        one = Pass(plan.tiers[:-1], self._answered)
-        counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite)
+        one = Pass(self._asked[:-1], self._answered)
+        begin = partial(write_choice, folder, self._history.choice)
+        counts = run_pass(plan, folder, one, watch=self._watch, clear=plan.choices.overwrite, begin=begin)
         left = keys_in(folder.rows).missing(settled(self._answered))
         # frozen without them, they couldn't be asked about any more
         return counts, over_budget(plan, one.tiers, f"all but {len(left)} texts") if left else None
@@ -196,4 +207,4 @@ class CertifiedRun:
         build_tables(folder, part_paths(folder.parts), schema)
         if outcome.certificate is not None:
             write_proof(folder, outcome.certificate, schema, outcome.noise)
-        return outcome
+        return replace(outcome, history=self._history)

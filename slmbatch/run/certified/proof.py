@@ -26,6 +26,7 @@ from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.earlier import EARLIER_FILE, kept_earlier
 from slmbatch.run.certified.frozen import BY_FIELD_FILE, FROZEN_FILE, Kinds, kinds_of, write_by_field, write_frozen
 from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, labelled_on, labels_of, topped_rows
+from slmbatch.run.certified.ranker import RANKING_FILE, read_ranker, scored_by
 from slmbatch.run.certified.twice import noise
 from slmbatch.store.folder import CERTIFICATE, RunFolder, write_durably
 from slmbatch.store.parts import KeyIndex, part_paths, whole_keys
@@ -178,8 +179,8 @@ def _again(
 ) -> Iterator[Difference]:
     """Yield the tables that aren't what the passes' parts give."""
     answered, topped = folder.stage("answers").parts, folder.stage("top").parts
-    kinds = kinds_of(schema)
-    write_frozen(folder.rows, answered, kinds, scratch / FROZEN_FILE)
+    kinds, scored = kinds_of(schema), scored_by(read_ranker(folder.certify / RANKING_FILE))
+    write_frozen(folder.rows, answered, kinds, scratch / FROZEN_FILE, scored=scored)
     if batch.fields and kinds is not None:
         write_by_field(folder.rows, answered, kinds, scratch / BY_FIELD_FILE)
     for path in scratch.iterdir():
