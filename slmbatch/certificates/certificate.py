@@ -123,7 +123,7 @@ def read_certificate(text: bytes, *, name: str) -> Certificate:
     try:
         version = msgspec.json.decode(text, type=dict[str, object]).get("version")
         if version != VERSION:
-            raise InputError(f"{name}: certificate of version {version}, this program reads {VERSION}.", remedy)
+            raise InputError(f"{name}: certificate of version {version}, which this program doesn't read.", remedy)
         return msgspec.json.decode(text, type=Certificate)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: isn't a certificate ({error}).", "Give the certificate.json of a run.") from error

@@ -24,6 +24,7 @@ from slmbatch.certificates.parts import Part, keeps
 from slmbatch.certificates.planning import Plan
 from slmbatch.certificates.settling import Line, draw_line
 from slmbatch.certificates.shares import none_left, share
+from slmbatch.errors import InputError
 
 VERSION = 3  # of the file; those of single certificates are below it
 Labels: TypeAlias = Mapping[str, Mapping[str, bool | None]]  # by part and id: whether the top tier agrees
@@ -68,11 +69,13 @@ class Certificates:
 def read_any(text: bytes, *, name: str) -> Certificate | Certificates:
     """Read what a `to_json` wrote; `name` is the file's, for errors. Raises InputError when it is no such thing."""
     try:
+        if msgspec.json.decode(text, type=dict[str, object]).get("version") != VERSION:
+            return read_certificate(text, name=name)
         told = msgspec.json.decode(text, type=Certificates)
-    except msgspec.MsgspecError:
-        told = None
-    if told is None or told.version != VERSION or not told.certificates:
-        return read_certificate(text, name=name)  # which says what is wrong, if it's no single one either
+        if not told.certificates:
+            raise ValueError("it holds none")
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InputError(f"{name}: isn't a certificate ({error}).", "Give the certificate.json of a run.") from error
     return told
 
 

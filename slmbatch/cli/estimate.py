@@ -21,6 +21,11 @@ from slmbatch.store.ledger import totals
 from slmbatch.store.manifest import run_id
 from slmbatch.store.sessions import spent
 
+PILOT = "--pilot 50 measures both on rows drawn at random."
+CERTIFIED = (
+    "To the last tier goes what a certificate is planned to take with nothing known of these rows, or more: all of "
+    "them where there's none. The run says its own plan before it asks that tier."
+)
 MINUTE_S, HOUR_S = 60, 3600
 
 
@@ -66,6 +71,7 @@ def _facts(plan: Plan, folder: RunFolder, found: Survey, coming: Forecast) -> di
         "usd_spent": _spent(folder),
         "max_usd": None if plan.max_usd is None else str(plan.max_usd),
         "threshold": plan.threshold,
+        "target": None if plan.choices.promise is None else str(plan.choices.promise.target),
         "out": str(plan.choices.out),
         "rest": json.loads(json.dumps(asdict(coming), default=str)),
     }
@@ -103,7 +109,7 @@ def _lines(facts: dict[str, Any], found: Survey, coming: Forecast) -> list[str]:
         lines.append(
             "Nothing was asked: of the rows that reach a tier 2 in 10 (1 to 4) are assumed to go up, tokens are"
         )
-        lines.append("estimated at 3 to 4.5 characters each. --pilot 50 measures both on rows drawn at random.")
+        lines.append("estimated at 3 to 4.5 characters each. " + (PILOT if facts["target"] is None else CERTIFIED))
         lines += [f"What {one} costs by the hour is not in it." for one in coming.hourly]
     return lines
 

@@ -91,10 +91,11 @@ def _parts(told: Mapping[str, Any] | None) -> list[Element]:
 def _when(summary: Mapping[str, Any]) -> str:
     sessions = summary["plots"]["sessions"]
     began = f"Began {sessions[0]['started_at'][:16].replace('T', ' ')} UTC, " if sessions else ""
+    work = f"{began}{summary['seconds']:,.1f} s of work"
+    if summary.get("certificate") is not None:  # whose phases are sessions, too
+        return f"{work}. Labels decided which answers are accepted, not a threshold."
     resumed = f", in {len(sessions)} sessions" if len(sessions) > 1 else ""
-    return (
-        f"{began}{summary['seconds']:,.1f} s of work{resumed}. An answer is accepted from {summary['threshold']:g} on."
-    )
+    return f"{work}{resumed}. An answer is accepted from {summary['threshold']:g} on."
 
 
 def _tiles(summary: Mapping[str, Any]) -> Element:

@@ -19,7 +19,7 @@ from slmbatch.store.folder import DONE, RunFolder, write_durably
 from slmbatch.store.sessions import SessionPace
 
 Summary: TypeAlias = dict[str, Any]
-FORMAT = 2
+FORMAT = 3
 MOST_REASONS = 10
 SERVER = r"(with status \d+): .*"  # what a server says may repeat what it was asked
 QUOTED, NUMBER = r"'.*'|\".*\"", r"\b(score|byte|line|cost|leaves|of) \d[\d,]*(?:\.\d+)?"

@@ -14,9 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from slmbatch.certificates.gates import Refusal
+from slmbatch.certificates.planning import Batch
+from slmbatch.certificates.planning import plan as certificate
+from slmbatch.certificates.ways import default_chances, ranked_way
 from slmbatch.errors import OverBudget
 from slmbatch.money.prices import Rates
 from slmbatch.run.plan import Plan, TierPlan, blind
+from slmbatch.run.promise import Promise
 from slmbatch.run.survey import Survey
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import part_paths
@@ -117,6 +122,8 @@ def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, le
         if number and not blind(tiers_asked[number - 1]):
             up, stay = ASSUMED if asked is None else _counted(len(asked.usd), before)
             reach = reach * dice.beta(up, stay, DRAWS)
+        if tier is plan.tiers[-1] and plan.choices.promise is not None:
+            reach = _certified(plan.choices.promise, left, dice)
         rows = dice.binomial(left, np.clip(reach, 0, 1)).astype(float)
         if tier is tiers_asked[-1]:
             rows += _asked_again(plan, left)
@@ -147,6 +154,21 @@ def forecast(plan: Plan, survey: Survey, seen: Mapping[str, Asked] | None, *, le
 
 def _counted(up: int, of: int) -> tuple[float, float]:
     return up + JEFFREYS[0], max(of - up, 0) + JEFFREYS[1]
+
+
+def _certified(promise: Promise, left: int, dice: np.random.Generator) -> Draws:
+    """Draw the share of rows that the top tier of a certified run is asked about: from what is planned to all of them.
+
+    Planned is with nothing known of the batch. All are asked about where there's no certificate, and that happens: a
+    promise for each class or field needs more labels than are planned here.
+    """
+    planned = certificate(ranked_way([default_chances(left)]), Batch(left, left), promise.goal)
+    if isinstance(planned, Refusal):
+        return np.ones(DRAWS)
+    asked = planned.asked[-1]
+    likeliest = asked.expected if promise.per is None else left
+    drawn: Draws = dice.triangular(min(asked.low, left - 1), likeliest, left, DRAWS) / left
+    return drawn
 
 
 def _asked_again(plan: Plan, left: int) -> int:

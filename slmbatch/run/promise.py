@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from slmbatch.certificates.counting import Target
 from slmbatch.errors import ConfigError
 
 
@@ -27,6 +28,11 @@ class Promise:
     per: str | None = None
     twice: int = 0
     leave_out: bool = False
+
+    @property
+    def goal(self) -> Target:
+        """What is to be certified, in numbers."""
+        return Target(float(self.target), float(self.delta))
 
     def settings(self) -> dict[str, str | list[str]]:
         """Return what it adds to a run's manifest."""

@@ -14,9 +14,10 @@ from slmbatch.certificates.counting import Target
 from slmbatch.certificates.gates import Reason, Refusal
 from slmbatch.certificates.parts import Part, make_part
 from slmbatch.certificates.planning import Batch, Plan, plan
-from slmbatch.certificates.several import VERSION, Certificates, Settled, settle, verify_all
+from slmbatch.certificates.several import VERSION, Certificates, Settled, read_any, settle, verify_all
 from slmbatch.certificates.shares import share
 from slmbatch.certificates.ways import default_chances, ranked_way
+from slmbatch.errors import InputError
 
 TARGET = Target(0.9, 0.2)
 DRAWS = 1_500
@@ -147,3 +148,13 @@ def test_a_label_that_never_came_counts_against_every_field() -> None:
     found = settle(parts, plans, silent, ORIGIN, together=True)
     assert isinstance(found, Settled)
     assert {one.missing_labels for one in found.certificates.values()} == {1}
+
+
+def test_a_damaged_file_is_told_from_one_of_another_version() -> None:
+    for text, said in (
+        (b'{"version": 3, "per": "class"}', "isn't a certificate"),
+        (b'{"version": 9}', "certificate of version 9"),
+        (b"[]", "isn't a certificate"),
+    ):
+        with pytest.raises(InputError, match=rf"x\.json: {said}"):
+            read_any(text, name="x.json")

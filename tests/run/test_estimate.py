@@ -61,6 +61,21 @@ def test_a_dry_run_asks_nothing_and_says_what_it_assumes(tmp_path: Path, loopbac
     assert "are assumed to go up" in told.out
 
 
+def test_a_dry_run_counts_what_a_certificate_takes(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
+    table, out = write_rows(tmp_path / "rows.parquet", range(ROWS)), tmp_path / "out"
+    free, paid = loopback(), loopback()
+    run = command(table, out, free.model, paid.model)
+    shares = [
+        estimated(*run, "--target", target, *more)["rest"]["tiers"][1]["share"]
+        for target, more in (("0.9", ()), ("0.95", ()), ("0.9", ("--per", "class")), ("0.999", ()))
+    ]
+    assert 0.3 < shares[0] < min(shares[1:3])
+    assert max(shares[1:3]) < shares[3] == 1.0  # so much can't be promised of so few rows
+    assert paid.asked().total() == 0
+    told = slmbatch(*run, "--target", "0.9", "--dry-run")
+    assert "what a certificate is planned to take" in told.out
+
+
 def test_a_pilot_measures_and_its_answers_are_the_run_s(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
     table, out = write_rows(tmp_path / "rows.parquet", range(ROWS)), tmp_path / "out"
     free, paid = loopback(faults="malformed=0.25"), loopback()  # a row in four goes up

@@ -9,7 +9,6 @@ import numpy as np
 
 from slmbatch.certificates.calibration import Doubles, Flags
 from slmbatch.certificates.certificate import Certificate, Provenance, certify
-from slmbatch.certificates.counting import Target
 from slmbatch.certificates.gates import Refusal, refusal
 from slmbatch.certificates.planning import Batch as Shape
 from slmbatch.certificates.ranking import Places
@@ -76,7 +75,7 @@ def read_history(plan: Plan, folder: RunFolder) -> History:
         return history
     runs = [read_run(one, plan.settings(), kinds_of(plan.schema)) for one in promise.earlier]
     if promise.reuse is None and TIERS_FILE not in kept:
-        history = replace(history, choice=choose(runs, plan, target_of(promise)))
+        history = replace(history, choice=choose(runs, plan, promise.goal))
     learning = promise.reuse is None and promise.per is None and not kept & {RANKING_FILE, FROZEN_FILE}
     return _planning(history, runs, plan, seed=promise.seed, learning=learning)
 
@@ -144,7 +143,7 @@ def certify_by(earlier: Earlier, batch: Batch, promise: Promise, *, tiers: Seque
     """Certify a batch by an earlier sample, in the ranking of both; or say why these labels are no certificate."""
     both, shape = earlier.before(batch.frozen), Shape(len(batch), len(batch.pool))
     ranking = earlier.ranking(batch.frozen, promise.seed)
-    scores, target = np.asarray(both.scores, np.float64), target_of(promise)
+    scores, target = np.asarray(both.scores, np.float64), promise.goal
     found = reuse(ranking, scores, earlier.agrees, shape, target, contents=both.contents)
     if isinstance(found, Refusal):
         return found
@@ -155,10 +154,6 @@ def certify_by(earlier: Earlier, batch: Batch, promise: Promise, *, tiers: Seque
     origin = provenance(promise, tiers, earlier.asked_on)
     certificate = certify(found.plan, ranking, line, origin, drift=found.drift)
     return Again(found, certificate, ranking.order[line.keeps(found.sample)] - len(earlier))
-
-
-def target_of(promise: Promise) -> Target:
-    return Target(float(promise.target), float(promise.delta))
 
 
 def provenance(promise: Promise, tiers: Sequence[TierPlan], asked_on: str) -> Provenance:

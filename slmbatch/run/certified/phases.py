@@ -24,7 +24,7 @@ from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.design import Design, certificate_of, design, plans_of, read_design
 from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
 from slmbatch.run.certified.frozen import FROZEN_FILE
-from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history, target_of
+from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history
 from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
 from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
@@ -162,7 +162,7 @@ class CertifiedRun:
             return refused
         chances = {name: history.chances(one.scores()) or guessed_chances(one.scores()) for name, one in parts.items()}
         prices = per_row(self._plan, self._answered.parts)
-        made = design(per, parts, chances, target_of(self._promise), rows=len(batch), prices=prices)
+        made = design(per, parts, chances, self._promise.goal, rows=len(batch), prices=prices)
         if not isinstance(made, Refusal):
             write_durably(path, msgspec.json.encode(made))
         return made
