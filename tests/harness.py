@@ -49,7 +49,10 @@ def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, st
 
 
 def start(
-    *arguments: object, env: Mapping[str, str | None] | None = None, file_size: int | None = None
+    *arguments: object,
+    env: Mapping[str, str | None] | None = None,
+    file_size: int | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[str]:
     """Start slmbatch in a process group of its own, as a shell does.
 
@@ -59,7 +62,7 @@ def start(
     limited = ["bash", "-c", f'ulimit -f {-(-file_size // 1024)}; exec "$@"', "bash"] if file_size else []
     return subprocess.Popen(
         [*limited, sys.executable, "-m", "slmbatch", *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -101,14 +101,14 @@ def read_page(page: pypdfium2.PdfPage, number: int) -> Page:
     still_at_work()
     try:
         seen = _seen(page, number)
-    except pypdfium2.PdfiumError:  # it can't be drawn
+    except (pypdfium2.PdfiumError, ValueError):  # it can't be drawn, as where it has no width
         return told
     better = seen.text and (spoilt or tally(seen.text).alnum > counts.alnum)
     return seen if better or not told.text else told
 
 
 def _seen(page: pypdfium2.PdfPage, number: int) -> Page:
-    """Draw a page and read its picture. Raises PdfiumError."""
+    """Draw a page and read its picture. Raises PdfiumError, and ValueError for a page without extent."""
     width, height = page.get_size()
     picture = page.render(scale=SIDE / max(width, height, 1)).to_numpy()
     return read_picture(number, picture[..., :3], Extent(width, height, "pt"))

@@ -129,7 +129,8 @@ def _mark(leaf: dict[str, Any], threshold: float) -> Mark:
 def _fares(leaf: dict[str, Any], threshold: float) -> tuple[str, str]:
     """Say how a field fares by itself, and why: the worst that there is to say first."""
     if leaf["problems"]:
-        return "failed", "; ".join(leaf["problems"])
+        near = ["marked is what is most like it"] if leaf["found"] == "fuzzy" and leaf["box"] is not None else []
+        return "failed", "; ".join([*leaf["problems"], *near])
     if leaf["value"] is None:
         return "unreadable", "no value"
     sources = {

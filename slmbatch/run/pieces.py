@@ -96,7 +96,8 @@ def in_document(leaves: Sequence[Leaf], document: Document, left_out: Mapping[in
         if at.page is None or at.start is None or at.end is None:
             return at
         before = left_out[at.page]
-        return located(at.found, pages[at.page], (at.start + before, at.end + before))
+        place = located(at.found, pages[at.page], (at.start + before, at.end + before))
+        return replace(place, distance=at.distance)
 
     return [replace(leaf, grounding=moved(leaf.grounding)) for leaf in leaves]
 

@@ -61,7 +61,7 @@ def check_promise(promise: Promise, task: str, *, tiers: int) -> None:
     whose = {"class": "classify", "field": "extract"}
     if per not in whose:
         raise ConfigError(
-            f"--per {per!r}: neither class nor field.", "Classes are what classify tells, fields extract."
+            f"--per {per!r}: neither class nor field.", "Say --per class with classify, --per field with extract."
         )
     if whose[per] != task:
         raise ConfigError(

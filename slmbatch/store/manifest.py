@@ -11,7 +11,7 @@ from slmbatch import __version__
 from slmbatch.errors import RunFolderError
 from slmbatch.store.folder import RunFolder, write_durably
 
-FORMAT = 4  # raised with every change of the parts' columns
+FORMAT = 5  # raised with every change of the parts' columns
 Settings: TypeAlias = Mapping[str, str | list[str]]
 
 

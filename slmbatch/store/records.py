@@ -78,7 +78,7 @@ PART = pa.schema(
         "leaves": pa.list_(LEAF),
         "attempts": pa.list_(ATTEMPT),
     },
-    metadata={"slmbatch.part": "4"},
+    metadata={"slmbatch.part": "5"},
 )
 
 

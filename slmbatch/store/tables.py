@@ -65,7 +65,7 @@ ARROW = {Kind.INTEGER: pa.int64(), Kind.DECIMAL: DECIMAL, Kind.DATE: pa.date32()
 FIELDS = pa.schema(
     [("id", pa.string()), ("source", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("tier", pa.string())]
     + [(member.name, member.type) for member in LEAF if member.name != "tier"],
-    metadata={"slmbatch.fields": "3"},
+    metadata={"slmbatch.fields": "4"},
 )
 
 

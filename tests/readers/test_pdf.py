@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from pypdf import PdfWriter
+from pypdf.generic import RectangleObject
 
 from slmbatch.readers import ReadOptions, find, pdf, read
 from slmbatch.readers.pdf import read_pdf
@@ -61,6 +62,14 @@ def test_only_pages_without_text_are_read_by_ocr() -> None:
         ("pt", True),
         None,
     ]
+
+
+def test_a_page_without_extent_costs_no_other_page() -> None:
+    both = PdfWriter(clone_from=io.BytesIO(text_pdf(["one", " "])))
+    both.pages[1].cropbox = RectangleObject((2000, 2000, 2100, 2100))  # beside the page
+    out = io.BytesIO()
+    both.write(out)
+    assert texts(out.getvalue()) == [("one", None), ("", "no text layer (scanned page)")]
 
 
 def test_a_scan_of_nothing_says_that_ocr_found_nothing() -> None:

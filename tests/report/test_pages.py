@@ -7,9 +7,11 @@ import os
 import shutil
 import time
 from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -19,7 +21,7 @@ from slmbatch.readers.pictures import CHANGED, GONE, SIDE
 from slmbatch.report import marked
 from slmbatch.report.marked import Mark, Sheet
 from slmbatch.report.pages import MOST_FIELDS, marked_documents
-from tests.harness import results, slmbatch
+from tests.harness import Scripted, completion, results, slmbatch
 from tests.readers.made import mail, placed_pdf, write, zipped
 from tests.report.test_html import Page
 
@@ -127,6 +129,20 @@ def test_what_a_field_says_stands_beside_it(run: Path) -> None:
     for told in ("B-102", "required, and missing", "1234.50", "M-104"):
         assert told in page.text
     assert "pass it on with the same care" in page.text
+
+
+def test_what_nearly_stands_there_is_marked_as_such(tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
+    (tmp_path / "a.pdf").write_bytes(placed_pdf([[(72, 700, "Supplier"), (200, 700, "Brightwater Supplies Limited")]]))
+    (tmp_path / "s.json").write_text('{"type": "object", "properties": {"supplier": {"type": "string"}}}')
+    model = scripted(completion('{"supplier": "Brightwater Supplies Limted"}')).model
+    run = ["extract", tmp_path / "a.pdf", "--schema", tmp_path / "s.json", "-o", tmp_path / "out", "--model", model]
+    assert slmbatch(*run).code == 0
+    (leaf,) = pq.read_table(tmp_path / "out" / "fields.parquet").to_pylist()
+    assert (leaf["found"], leaf["distance"], leaf["problems"]) == ("fuzzy", 1, ["not found in the document"])
+    page, _ = shown(tmp_path)
+    last = max(place for place, (tag, _) in enumerate(page.elements) if tag == "svg")
+    assert sum(tag == "rect" for tag, _ in page.elements[last:]) == 1
+    assert "not found in the document; marked is what is most like it" in page.text
 
 
 def test_a_file_that_went_or_was_changed_since_is_said(run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -22,8 +23,10 @@ from tests.harness import (
     Reply,
     Scripted,
     completion,
+    finish,
     kill,
     results,
+    right_label,
     slmbatch,
     start,
     wait_until,
@@ -234,6 +237,32 @@ def test_kills_in_any_phase_change_no_class(tmp_path: Path, loopback: Callable[.
     assert set(one["certificates"]) == set(LABELS)
     assert {**one, "files": 0} == {**other, "files": 0}
     assert slmbatch("verify", tmp_path / "killed").code == 0
+
+
+def wrong_of_cards(asked: Asked) -> Reply:
+    """Answer as the loopback server does, but never "card"."""
+    label = right_label(int(asked.text.partition("[row:")[2].partition("]")[0]))
+    return completion(json.dumps({"label": "rate" if label == "card" else label}))
+
+
+@pytest.mark.timeout(240)
+def test_one_is_asked_again_when_the_labels_send_a_class_up_whole(
+    tmp_path: Path, loopback: Callable[..., Loopback], scripted: Callable[..., Scripted]
+) -> None:
+    table, cheap, top = write_rows(tmp_path / "rows.parquet", range(500)), loopback(), scripted(by=wrong_of_cards)
+    person, terminal = os.openpty()
+    run = [*paid(table, tmp_path / "out", cheap, top), "--per", "class"]
+    process = start(*run, stdin=terminal)
+    os.write(person, b"y\ny\n")
+    ran = finish(process)
+    os.close(person)
+    os.close(terminal)
+    assert ran.code == 0, ran.err
+    told = certificate(tmp_path / "out")
+    assert set(told["refused"]) == {"card"}
+    assert ran.err.count(f"Ask {top.model} about ") == 2
+    assert "(the rest, with all of card: the labels earn no certificate), and go on?" in ran.err
+    assert len(top.asked) == 500 - sum(one["kept"] for one in told["certificates"].values())
 
 
 def test_classes_without_enough_rows_refuse_the_whole_before_anything_is_bought(

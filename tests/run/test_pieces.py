@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from slmbatch.run.merge import Told, merge
-from slmbatch.run.pieces import LEAST, Piece, page_ends, page_starts, split, view
+from slmbatch.run.pieces import LEAST, Piece, in_document, page_ends, page_starts, split, view
 from slmbatch.types import Document, Grounded, Grounding, Leaf, Page, Scalar
 
 LINES = "".join(f"line {number} of this page\n" for number in range(40))
@@ -59,6 +59,12 @@ def test_a_view_says_what_is_left_out_before_it_of_each_page() -> None:
     seen, left_out = view(DOCUMENT, Piece(starts[2] + 30, starts[5] + 10))
     assert [(page.number, page.text) for page in seen.pages] == [(2, LINES[30:]), (5, LINES[:10])]
     assert left_out == {2: 30, 5: 0}
+
+
+def test_a_place_in_a_piece_is_told_as_that_in_the_document() -> None:
+    near = Grounding(Grounded.FUZZY, 2, 5, 9, distance=3)
+    (moved,) = in_document([Leaf("a", "x", "x", grounding=near)], DOCUMENT, {2: 30, 5: 0})
+    assert moved.grounding == Grounding(Grounded.FUZZY, 2, 35, 39, distance=3)
 
 
 def leaf(path: str, value: Scalar | None, at: int | None = 0, score: float = 0.5) -> Leaf:

@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from slmbatch.errors import RunFolderError
 from slmbatch.store.folder import RunFolder, write_durably
-from slmbatch.store.manifest import open_manifest, read_manifest
+from slmbatch.store.manifest import FORMAT, open_manifest, read_manifest
 from slmbatch.store.parts import PartStore
+from slmbatch.store.records import PART
 
 from .made import settled
 
@@ -152,6 +154,12 @@ def test_a_folder_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="written in format 99 by slmbatch 99"):
         open_manifest(folder, {"task": "classify"})
     folder.release()
+
+
+def test_another_format_is_told_for_other_columns_of_the_parts() -> None:
+    """Parts of both can't be put together: raise FORMAT with PART, then write what this finds."""
+    columns = "\n".join(f"{member.name}: {member.type}" for member in PART)
+    assert (FORMAT, sha256(columns.encode()).hexdigest()[:16]) == (5, "78d286ed5574cd78")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "settings": 3}'])

@@ -33,6 +33,7 @@ def equations(schema: Schema) -> tuple[Equation, ...]:
     """Read the schema's rules that are sums of amounts; other rules are left to the checks."""
     kinds = dict(schema.fields())
     known = rule_names(kinds)
+    single = {path for path, field in kinds.items() if field.kind is Kind.DECIMAL and "[]" not in path}
     found = []
     used: set[str] = set()
     for spec in schema.rules:
@@ -40,8 +41,8 @@ def equations(schema: Schema) -> tuple[Equation, ...]:
         for one in rule.comparisons:
             terms = [*_terms(one.left, 1), *_terms(one.right, -1)] if one.sign == "==" else []
             paths = [path for path, _ in terms]
-            amounts = all(path in kinds and kinds[path].kind is Kind.DECIMAL for path in paths)
-            if amounts and len(set(paths)) == len(paths) and 2 < len(paths) <= _MOST_LEAVES and not used & set(paths):
+            different = single.issuperset(paths) and len(set(paths)) == len(paths)
+            if different and 2 < len(paths) <= _MOST_LEAVES and not used & set(paths):
                 used |= set(paths)
                 found.append(Equation(tuple(paths), tuple(sign for _, sign in terms), float(rule.tolerance) + 1e-6))
     return tuple(found)

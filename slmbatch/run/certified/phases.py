@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -134,8 +134,10 @@ class CertifiedRun:
         if isinstance(settled, Refusal):
             self._top.ask_again()
             return self._refuse(batch, replace(outcome, refusal=settled))
-        certificate = certificate_of(planned, settled)
-        return self._settle(batch, np.flatnonzero(settled.kept), replace(outcome, certificate=certificate))
+        outcome = replace(outcome, certificate=certificate_of(planned, settled))
+        if settled.refused:
+            self._top.ask_again()
+        return self._settle(batch, np.flatnonzero(settled.kept), outcome, whole=sorted(settled.refused))
 
     def _answer(self) -> tuple[Counts, Refusal | None]:
         """Have the tiers below the top one answer everything, unless their answers are frozen already."""
@@ -186,10 +188,14 @@ class CertifiedRun:
         self._announce(outcome.refusal)
         return self._settle(batch, np.empty(0, np.int64), outcome)
 
-    def _settle(self, batch: Batch, kept: Places, outcome: Outcome) -> Outcome:
-        """Ask the top tier about every row but the kept ones, and write the results."""
+    def _settle(self, batch: Batch, kept: Places, outcome: Outcome, *, whole: Sequence[str] = ()) -> Outcome:
+        """Ask the top tier about every row but the kept ones, and write the results.
+
+        `whole` are the classes of which nothing is kept for what their labels said.
+        """
         staying = keys_of(batch, kept)
-        unpaid = self._top.ask(KeyIndex.of(batch.everything().missing(staying)), "the rest")
+        what = f"the rest, with all of {', '.join(whole)}: the labels earn no certificate" if whole else "the rest"
+        unpaid = self._top.ask(KeyIndex.of(batch.everything().missing(staying)), what)
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
         else:

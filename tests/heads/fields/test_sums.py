@@ -36,6 +36,16 @@ def test_rules_that_are_no_sums_of_amounts_are_left_out() -> None:
     assert equations(schema) == ()
 
 
+def test_a_rule_about_items_stands_in_no_equations_way() -> None:
+    fields: dict[str, object] = {name: {"type": "number"} for name in "abc"}
+    rules = [{"id": "each", "expr": "a + b == fees"}, {"id": "sum", "expr": "a + b == c"}]
+    listed = {"fees": {"type": "array", "items": {"type": "number"}}}
+    schema = compile_schema(
+        {"type": "object", "properties": fields | listed, "x-slmbatch": {"rules": rules}}, name="s", where="s"
+    )
+    assert [one.paths for one in equations(schema)] == [("a", "b", "c")]
+
+
 def test_what_adds_up_beats_what_is_a_little_likelier() -> None:
     (equation,) = equations(INVOICE)
     after, found = settle(
