@@ -17,6 +17,8 @@ from slmbatch.certificates.parts import Part, keeps
 from slmbatch.certificates.planning import Forecast, Plan, plan, widen
 from slmbatch.certificates.ways import Way
 
+NAMED = 5  # of refused classes or fields, beside the one whose reason is told
+
 
 @dataclass(frozen=True, slots=True)
 class Plans:
@@ -129,7 +131,10 @@ def none_left(refused: Mapping[str, Refusal], parts: Mapping[str, Part]) -> Refu
     told = refused[name]
     if not name:
         return told
-    return Refusal(told.reason, f"{name}: {told.message}", {**told.numbers, "refused": float(len(refused))})
+    others = sorted(refused.keys() - {name})
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    besides = f" Refused, too: {', '.join(others[:NAMED])}{more}." if others else ""
+    return Refusal(told.reason, f"{name}: {told.message}{besides}", {**told.numbers, "refused": float(len(refused))})
 
 
 def _kept(one: Plan) -> tuple[int, int, int]:

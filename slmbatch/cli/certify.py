@@ -210,7 +210,7 @@ def verify_verb(out: Path, *, json_: bool) -> None:
         typer.echo("\n".join(said))
     if differing:
         raise Unsettled(
-            f"{out / CERTIFICATE}: {len(differing)} things differ from what the run's files say.",
+            f"{out / CERTIFICATE}: it isn't what the run's files say, in {len(differing)} of its statements.",
             "Something was changed after the certificate was written: run the same command again to write it anew.",
         )
 

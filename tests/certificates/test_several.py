@@ -132,6 +132,10 @@ def test_a_refused_field_refuses_all_and_a_refused_class_itself_alone() -> None:
     found = settle(parts, plans, agrees | {"total": wrong}, ORIGIN, together=True)
     assert isinstance(found, Refusal)
     assert (found.reason, found.message[:7]) == (Reason.KEPT_ROWS_WRONG, "total: ")
+    assert "Refused, too" not in found.message
+    none = settle(parts, plans, {"total": wrong, "date": wrong}, ORIGIN, together=True)
+    assert isinstance(none, Refusal)
+    assert none.message.endswith(("Refused, too: date.", "Refused, too: total."))
     moved = {"total": parts["total"], "date": replace(parts["date"], places=parts["date"].places + 300)}
     apart = settle(moved, plans, agrees | {"total": wrong}, ORIGIN, together=False)
     assert isinstance(apart, Settled)
