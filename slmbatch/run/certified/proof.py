@@ -70,7 +70,7 @@ def verify(folder: RunFolder) -> tuple[Certificate | Certificates, list[Differen
     differing = list(_changed(folder, files if isinstance(files, dict) else {}))
     try:
         differing += _recomputed(folder, certificate)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         differing.append(Difference("files", "complete", f"{type(error).__name__}: {error}"))
     return certificate, differing
 
