@@ -23,7 +23,7 @@ from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.design import Design, certificate_of, design, plans_of, read_design
 from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
-from slmbatch.run.certified.frozen import FROZEN_FILE
+from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
 from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history, target_of
 from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
@@ -95,7 +95,7 @@ class CertifiedRun:
         Raises what `execute` does.
         """
         history = self._history = read_history(self._plan, self._folder)
-        self._asked = history.asked(self._plan.tiers)
+        self._asked, self._promise = history.asked(self._plan.tiers), history.settled(self._promise)
         for sentence in history.said():
             self._tell(sentence)
         if self._top.stage.parts.exists() and not self._plan.choices.overwrite:
@@ -193,7 +193,9 @@ class CertifiedRun:
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
         else:
-            outcome = replace(outcome, noise=ask_twice(self._plan, self._folder, batch, self._top))
+            kinds = kinds_of(self._plan.schema)
+            again = ask_twice(self._top, self._promise, folder=self._folder, batch=batch, kinds=kinds)
+            outcome = replace(outcome, noise=again)
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
 
     def _deliver(self, staying: KeyIndex, outcome: Outcome, *, unpaid: bool) -> Outcome:
