@@ -171,6 +171,15 @@ def test_rows_that_are_certified_again_are_drawn_anew(
     assert slmbatch("verify", tmp_path / "out").code == 0
 
 
+def test_a_run_that_is_named_twice_counts_once(
+    ranked: Path, heads: dict[str, Path], nights: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = command(nights[0], tmp_path / "out", heads["blind"], heads["large"])
+    labelled = len(read_labels(certify(ranked) / "labels.parquet"))
+    ran = slmbatch(*run, *(["--earlier", ranked] * (200 // labelled + 1)))
+    assert (ran.code, f"{labelled} labelled rows, and 200 are needed" in ran.err) == (2, True), ran.err
+
+
 def test_reused_labels_bring_the_ranking_of_their_run(ranked: Path, heads: dict[str, Path], tmp_path: Path) -> None:
     third = write_table(tmp_path / "third.parquet", tickets(NIGHT, seed=4)[0])
     ran = slmbatch(*command(third, tmp_path / "out", heads["blind"], heads["large"]), "--reuse", ranked)

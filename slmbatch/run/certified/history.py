@@ -84,7 +84,8 @@ def read_history(plan: Plan, folder: RunFolder) -> History:
         history = replace(history, ranker=read_ranker(folder.certify / RANKING_FILE))
     if PLAN_FILE in kept or not promise.earlier:
         return history
-    runs = [read_run(one, plan.settings(), kinds_of(plan.schema)) for one in promise.earlier]
+    once = dict.fromkeys(one.resolve() for one in promise.earlier)  # no row counts for two
+    runs = [read_run(one, plan.settings(), kinds_of(plan.schema)) for one in once]
     if promise.reuse is None and TIERS_FILE not in kept:
         choice = choose(runs, plan, target_of(promise))
         history = replace(history, choice=replace(choice, seed=history.choice.seed))
