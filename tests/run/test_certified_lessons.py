@@ -158,6 +158,19 @@ def test_a_planned_run_needs_the_earlier_one_no_more(
     assert certificate(tmp_path / "out")["digest"] == certificate(ranked)["digest"]
 
 
+def test_a_refused_run_needs_the_earlier_one_no_more(taught: Path, heads: dict[str, Path], tmp_path: Path) -> None:
+    few = write_table(tmp_path / "few.parquet", tickets(20, seed=4)[0])
+    shutil.copytree(taught, tmp_path / "earlier")
+    run = [*command(few, tmp_path / "out", heads["blind"], heads["large"]), "--earlier", tmp_path / "earlier"]
+    refused = slmbatch(*run)
+    assert (refused.code, "No certificate" in refused.err) == (0, True), refused.err
+    before = results(tmp_path / "out")
+    shutil.rmtree(tmp_path / "earlier")
+    ran = slmbatch(*run)
+    assert (ran.code, "No certificate" in ran.err) == (0, True), ran.err
+    assert results(tmp_path / "out") == before
+
+
 def test_rows_that_are_certified_again_are_drawn_anew(
     ranked: Path, taught: Path, heads: dict[str, Path], nights: tuple[Path, Path], tmp_path: Path
 ) -> None:

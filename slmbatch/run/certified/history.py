@@ -23,6 +23,7 @@ from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
 from slmbatch.run.certified.labels import LABELS_FILE, read_labels
 from slmbatch.run.certified.leaving import choose, walk
 from slmbatch.run.certified.lessons import EarlierRun, learn_ranking, read_run
+from slmbatch.run.certified.proof import REFUSAL_FILE, refused_earlier
 from slmbatch.run.certified.ranker import RANKING_FILE, Ranker, read_ranker
 from slmbatch.run.certified.tiers import NOTHING_LEFT_OUT, TIERS_FILE, Choice, read_choice
 from slmbatch.run.plan import Plan, TierPlan
@@ -82,7 +83,8 @@ def read_history(plan: Plan, folder: RunFolder) -> History:
         history = replace(history, choice=replace(history.choice, seed=_own_seed(promise, plan.settings())))
     if kept & {RANKING_FILE, FROZEN_FILE}:
         history = replace(history, ranker=read_ranker(folder.certify / RANKING_FILE))
-    if PLAN_FILE in kept or not promise.earlier:
+    planned = PLAN_FILE in kept or (REFUSAL_FILE in kept and refused_earlier(folder) is not None)
+    if planned or not promise.earlier:
         return history
     once = dict.fromkeys(one.resolve() for one in promise.earlier)  # no row counts for two
     runs = [read_run(one, plan.settings(), kinds_of(plan.schema)) for one in once]

@@ -11,7 +11,7 @@ import numpy as np
 
 from slmbatch.certificates.certificate import Certificate
 from slmbatch.certificates.earning import Replaced
-from slmbatch.certificates.gates import Reason, Refusal
+from slmbatch.certificates.gates import Refusal
 from slmbatch.certificates.noise import Noise
 from slmbatch.certificates.parts import Part, drawn
 from slmbatch.certificates.ranking import Places
@@ -27,7 +27,7 @@ from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
 from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history, target_of
 from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
-from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
+from slmbatch.run.certified.proof import keys_of, refused_earlier, save_refusal, write_proof
 from slmbatch.run.certified.tiers import write_choice
 from slmbatch.run.certified.top import TopTier, Watch, over_budget, settled
 from slmbatch.run.certified.twice import ask_twice
@@ -157,7 +157,7 @@ class CertifiedRun:
         path, per = self._folder.certify / PLAN_FILE, self._promise.per
         if path.exists():
             return read_design(path.read_bytes(), per)
-        refused = self._refused_earlier()
+        refused = refused_earlier(self._folder)
         if refused is not None:
             return refused
         chances = {name: history.chances(one.scores()) or guessed_chances(one.scores()) for name, one in parts.items()}
@@ -167,17 +167,12 @@ class CertifiedRun:
             write_durably(path, msgspec.json.encode(made))
         return made
 
-    def _refused_earlier(self) -> Refusal | None:
-        """Return the refusal of an earlier session; a budget that ended isn't one."""
-        refused = saved_refusal(self._folder)
-        return None if refused is None or refused.reason is Reason.OVER_BUDGET else refused
-
     def _sent_up(self, batch: Batch) -> Refusal | None:
         """Return the refusal for which the top tier was asked about every row already, in an earlier session.
 
         A certificate could only take its answers back, however many labels have come since.
         """
-        return self._refused_earlier() if self._top.has_answered(batch.everything()) else None
+        return refused_earlier(self._folder) if self._top.has_answered(batch.everything()) else None
 
     def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
         """Say why there's no certificate, and send every row up."""

@@ -89,6 +89,12 @@ def saved_refusal(folder: RunFolder) -> Refusal | None:
     return msgspec.json.decode(path.read_bytes(), type=Refusal) if path.exists() else None
 
 
+def refused_earlier(folder: RunFolder) -> Refusal | None:
+    """Return the refusal of an earlier session; a budget that ended isn't one."""
+    refused = saved_refusal(folder)
+    return None if refused is None or refused.reason is Reason.OVER_BUDGET else refused
+
+
 def _none(folder: RunFolder) -> RunFolderError:
     refusal = saved_refusal(folder)
     if refusal is not None:
