@@ -180,6 +180,8 @@ TAMPERED: dict[str, Callable[[Path], None]] = {
     "who is agreed with": lambda out: stated(out, top_tier="openai:gpt-4.1"),
     "who is cheap": lambda out: stated(out, cheap_tiers=["openai:gpt-4.1"]),
     "the labels' date": lambda out: stated(out, asked_on="2031-01-01"),
+    "second answers that never came": lambda out: stated(out, asked_twice={"drawn": 5, "texts": 5, "same": 5}),
+    "second answers that are none": lambda out: stated(out, asked_twice=5),
     "a result's label": lambda out: edited(out / "results.parquet", relabel),
     "a result's score": lambda out: edited(out / "results.parquet", swap_first("score")),
     "a result's tier": lambda out: edited(out / "results.parquet", swap_first("tier")),

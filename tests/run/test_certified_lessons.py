@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from slmbatch.run.certified.labels import read_labels
 from tests.harness import kill, results, slmbatch, start, wait_until, write_table
 
 from .test_certified import TOPICS, certificate, tickets
@@ -155,6 +156,41 @@ def test_a_planned_run_needs_the_earlier_one_no_more(
         taught.with_name("away").rename(taught)
     assert ran.code == 0, ran.err
     assert certificate(tmp_path / "out")["digest"] == certificate(ranked)["digest"]
+
+
+def test_a_refused_run_needs_the_earlier_one_no_more(taught: Path, heads: dict[str, Path], tmp_path: Path) -> None:
+    few = write_table(tmp_path / "few.parquet", tickets(20, seed=4)[0])
+    shutil.copytree(taught, tmp_path / "earlier")
+    run = [*command(few, tmp_path / "out", heads["blind"], heads["large"]), "--earlier", tmp_path / "earlier"]
+    refused = slmbatch(*run)
+    assert (refused.code, "No certificate" in refused.err) == (0, True), refused.err
+    before = results(tmp_path / "out")
+    shutil.rmtree(tmp_path / "earlier")
+    ran = slmbatch(*run)
+    assert (ran.code, "No certificate" in ran.err) == (0, True), ran.err
+    assert results(tmp_path / "out") == before
+
+
+def test_rows_that_are_certified_again_are_drawn_anew(
+    ranked: Path, taught: Path, heads: dict[str, Path], nights: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The ranking has seen those that an earlier run drew of the same rows: they would flatter it."""
+    run = command(nights[1], tmp_path / "out", heads["blind"], heads["large"])
+    ran = slmbatch(*run, "--earlier", taught, "--earlier", ranked)
+    assert ran.code == 0, ran.err
+    one, other = (set(read_labels(certify(out) / "labels.parquet")) for out in (ranked, tmp_path / "out"))
+    assert one - other
+    assert other - one
+    assert slmbatch("verify", tmp_path / "out").code == 0
+
+
+def test_a_run_that_is_named_twice_counts_once(
+    ranked: Path, heads: dict[str, Path], nights: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = command(nights[0], tmp_path / "out", heads["blind"], heads["large"])
+    labelled = len(read_labels(certify(ranked) / "labels.parquet"))
+    ran = slmbatch(*run, *(["--earlier", ranked] * (200 // labelled + 1)))
+    assert (ran.code, f"{labelled} labelled rows, and 200 are needed" in ran.err) == (2, True), ran.err
 
 
 def test_reused_labels_bring_the_ranking_of_their_run(ranked: Path, heads: dict[str, Path], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 import numpy as np
 
@@ -16,17 +17,21 @@ from slmbatch.certificates.reuse import Reuse, reuse
 from slmbatch.certificates.ways import LEAST_HISTORY, learned_chances
 from slmbatch.errors import ConfigError
 from slmbatch.run.certified.batch import Batch
-from slmbatch.run.certified.earlier import EARLIER_FILE, Earlier, kept_earlier, read_earlier
+from slmbatch.run.certified.earlier import EARLIER_FILE, Earlier, kept_earlier, like_run, read_earlier
 from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
+from slmbatch.run.certified.labels import LABELS_FILE, read_labels
 from slmbatch.run.certified.leaving import choose, walk
 from slmbatch.run.certified.lessons import EarlierRun, learn_ranking, read_run
+from slmbatch.run.certified.proof import REFUSAL_FILE, refused_earlier
 from slmbatch.run.certified.ranker import RANKING_FILE, Ranker, read_ranker
 from slmbatch.run.certified.tiers import NOTHING_LEFT_OUT, TIERS_FILE, Choice, read_choice
 from slmbatch.run.plan import Plan, TierPlan
 from slmbatch.run.promise import Promise
 from slmbatch.store.folder import RunFolder
+from slmbatch.store.manifest import Settings
 
 PLAN_FILE = "plan.json"  # under the run's certify folder
+SEED_BYTES = 6  # every reader of JSON can hold that
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ class History:
     def asked(self, tiers: Sequence[TierPlan]) -> tuple[TierPlan, ...]:
         """Return the tiers without those that are left out."""
         return tuple(one for one in tiers if one.name not in self.choice.left_out)
+
+    def settled(self, promise: Promise) -> Promise:
+        """Return the promise with the seed that draws the sample."""
+        return promise if self.choice.seed is None else replace(promise, seed=self.choice.seed)
 
     def chances(self, scores: Doubles) -> list[Doubles] | None:
         """Guess P(wrong) of new rows by their scores; None where too little is known."""
@@ -69,15 +78,34 @@ def read_history(plan: Plan, folder: RunFolder) -> History:
     history = History() if promise.reuse is None else _reused(promise, plan, folder if EARLIER_FILE in kept else None)
     if TIERS_FILE in kept:
         history = replace(history, choice=read_choice(folder))
+    elif FROZEN_FILE not in kept:
+        history = replace(history, choice=replace(history.choice, seed=_own_seed(promise, plan.settings())))
     if kept & {RANKING_FILE, FROZEN_FILE}:
         history = replace(history, ranker=read_ranker(folder.certify / RANKING_FILE))
-    if PLAN_FILE in kept or not promise.earlier:
+    planned = PLAN_FILE in kept or (REFUSAL_FILE in kept and refused_earlier(folder) is not None)
+    if planned or not promise.earlier:
         return history
-    runs = [read_run(one, plan.settings(), kinds_of(plan.schema)) for one in promise.earlier]
+    once = dict.fromkeys(one.resolve() for one in promise.earlier)  # no row counts for two
+    runs = [read_run(one, plan.settings(), kinds_of(plan.schema)) for one in once]
     if promise.reuse is None and TIERS_FILE not in kept:
-        history = replace(history, choice=choose(runs, plan, promise.goal))
+        choice = choose(runs, plan, promise.goal)
+        history = replace(history, choice=replace(choice, seed=history.choice.seed))
     learning = promise.reuse is None and promise.per is None and not kept & {RANKING_FILE, FROZEN_FILE}
     return _planning(history, runs, plan, seed=promise.seed, learning=learning)
+
+
+def _own_seed(promise: Promise, settings: Settings) -> int:
+    """Make a seed out of the promise's and of the rows that were drawn for the runs it names: no earlier draw had it.
+
+    A draw knows nothing of the batch but ids. Those of a table that has only grown would be drawn as before: the sample
+    would be the rows that the ranking was fitted and the plan was made by, and no random one any more. Raises as
+    `like_run` does.
+    """
+    told = blake2b(f"{promise.seed}".encode(), digest_size=SEED_BYTES)
+    for one in (*promise.earlier, *([] if promise.reuse is None else [promise.reuse])):
+        for name in read_labels(like_run(one, settings).certify / LABELS_FILE):
+            told.update(f"\n{name}".encode())
+    return int.from_bytes(told.digest())
 
 
 def _reused(promise: Promise, plan: Plan, folder: RunFolder | None) -> History:

@@ -11,7 +11,7 @@ import numpy as np
 
 from slmbatch.certificates.certificate import Certificate
 from slmbatch.certificates.earning import Replaced
-from slmbatch.certificates.gates import Reason, Refusal
+from slmbatch.certificates.gates import Refusal
 from slmbatch.certificates.noise import Noise
 from slmbatch.certificates.parts import Part, drawn
 from slmbatch.certificates.ranking import Places
@@ -23,11 +23,11 @@ from slmbatch.run.certified.batch import Batch, open_batch, read_again
 from slmbatch.run.certified.compose import compose
 from slmbatch.run.certified.design import Design, certificate_of, design, plans_of, read_design
 from slmbatch.run.certified.earlier import EARLIER_FILE, keep_earlier
-from slmbatch.run.certified.frozen import FROZEN_FILE
+from slmbatch.run.certified.frozen import FROZEN_FILE, kinds_of
 from slmbatch.run.certified.history import PLAN_FILE, History, certify_by, provenance, read_history
 from slmbatch.run.certified.labels import LABELS_FILE, agreed_by_part, judged_by_top, labelled_on
 from slmbatch.run.certified.prices import per_row
-from slmbatch.run.certified.proof import keys_of, save_refusal, saved_refusal, write_proof
+from slmbatch.run.certified.proof import keys_of, refused_earlier, save_refusal, write_proof
 from slmbatch.run.certified.tiers import write_choice
 from slmbatch.run.certified.top import TopTier, Watch, over_budget, settled
 from slmbatch.run.certified.twice import ask_twice
@@ -95,7 +95,7 @@ class CertifiedRun:
         Raises what `execute` does.
         """
         history = self._history = read_history(self._plan, self._folder)
-        self._asked = history.asked(self._plan.tiers)
+        self._asked, self._promise = history.asked(self._plan.tiers), history.settled(self._promise)
         for sentence in history.said():
             self._tell(sentence)
         if self._top.stage.parts.exists() and not self._plan.choices.overwrite:
@@ -159,7 +159,7 @@ class CertifiedRun:
         path, per = self._folder.certify / PLAN_FILE, self._promise.per
         if path.exists():
             return read_design(path.read_bytes(), per)
-        refused = self._refused_earlier()
+        refused = refused_earlier(self._folder)
         if refused is not None:
             return refused
         chances = {name: history.chances(one.scores()) or guessed_chances(one.scores()) for name, one in parts.items()}
@@ -169,17 +169,12 @@ class CertifiedRun:
             write_durably(path, msgspec.json.encode(made))
         return made
 
-    def _refused_earlier(self) -> Refusal | None:
-        """Return the refusal of an earlier session; a budget that ended isn't one."""
-        refused = saved_refusal(self._folder)
-        return None if refused is None or refused.reason is Reason.OVER_BUDGET else refused
-
     def _sent_up(self, batch: Batch) -> Refusal | None:
         """Return the refusal for which the top tier was asked about every row already, in an earlier session.
 
         A certificate could only take its answers back, however many labels have come since.
         """
-        return self._refused_earlier() if self._top.has_answered(batch.everything()) else None
+        return refused_earlier(self._folder) if self._top.has_answered(batch.everything()) else None
 
     def _refuse(self, batch: Batch, outcome: Outcome) -> Outcome:
         """Say why there's no certificate, and send every row up."""
@@ -199,7 +194,9 @@ class CertifiedRun:
         if unpaid is not None:
             outcome = replace(outcome, certificate=None, refusal=outcome.refusal or unpaid)
         else:
-            outcome = replace(outcome, noise=ask_twice(self._plan, self._folder, batch, self._top))
+            kinds = kinds_of(self._plan.schema)
+            again = ask_twice(self._top, self._promise, folder=self._folder, batch=batch, kinds=kinds)
+            outcome = replace(outcome, noise=again)
         return self._deliver(staying, outcome, unpaid=unpaid is not None)
 
     def _deliver(self, staying: KeyIndex, outcome: Outcome, *, unpaid: bool) -> Outcome:

@@ -70,7 +70,7 @@ def verify(folder: RunFolder) -> tuple[Certificate | Certificates, list[Differen
     differing = list(_changed(folder, files if isinstance(files, dict) else {}))
     try:
         differing += _recomputed(folder, certificate)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         differing.append(Difference("files", "complete", f"{type(error).__name__}: {error}"))
     return certificate, differing
 
@@ -87,6 +87,12 @@ def saved_refusal(folder: RunFolder) -> Refusal | None:
     """Return why there is no certificate, None where nothing has been said of that."""
     path = folder.certify / REFUSAL_FILE
     return msgspec.json.decode(path.read_bytes(), type=Refusal) if path.exists() else None
+
+
+def refused_earlier(folder: RunFolder) -> Refusal | None:
+    """Return the refusal of an earlier session; a budget that ended isn't one."""
+    refused = saved_refusal(folder)
+    return None if refused is None or refused.reason is Reason.OVER_BUDGET else refused
 
 
 def _none(folder: RunFolder) -> RunFolderError:

@@ -1,4 +1,4 @@
-"""Which of the named tiers a certified run leaves out, and what earlier runs said to that: tiers.json.
+"""What earlier runs settle of a certified one: which tiers it leaves out, and the seed of its draw: tiers.json.
 
 It is written before the first row is asked about, and stays: rows that other tiers answer are another batch.
 """
@@ -16,10 +16,14 @@ TIERS_FILE = "tiers.json"  # under the run's certify folder
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The tiers that aren't asked, and sentences about what leaving out saves or would save."""
+    """The tiers that aren't asked, and sentences about what leaving out saves or would save.
+
+    `seed` draws the sample; None: that of the promise does.
+    """
 
     left_out: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
+    seed: int | None = None
 
 
 NOTHING_LEFT_OUT = Choice()

@@ -15,27 +15,25 @@ import pyarrow.parquet as pq
 
 from slmbatch.certificates.noise import Noise
 from slmbatch.run.certified.batch import Batch
-from slmbatch.run.certified.frozen import Kinds, answers, by_field, fields_of, kinds_of
+from slmbatch.run.certified.frozen import Kinds, answers, by_field, fields_of
 from slmbatch.run.certified.labels import LABELS_FILE
 from slmbatch.run.certified.top import AGAIN, TopTier
-from slmbatch.run.plan import Plan
+from slmbatch.run.promise import Promise
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.located import LocatedParts
 from slmbatch.store.parts import KeyIndex, part_paths
 
 
-def ask_twice(plan: Plan, folder: RunFolder, batch: Batch, top: TopTier) -> Noise | None:
+def ask_twice(top: TopTier, promise: Promise, *, folder: RunFolder, batch: Batch, kinds: Kinds | None) -> Noise | None:
     """Ask the top tier again about as many rows of the sample as the promise says, where it has answered them.
 
     Returns what is known then, which a budget may have cut short; None where nothing was to be asked twice, or no row
     of this batch was labelled.
     """
-    promise = plan.choices.promise
-    assert promise is not None
     labels = folder.certify / LABELS_FILE
     if not promise.twice or not labels.exists():
         return None
-    kinds, drawn = kinds_of(plan.schema), min(promise.twice, pq.read_metadata(labels).num_rows)
+    drawn = min(promise.twice, pq.read_metadata(labels).num_rows)
     once = _told(top.stage.parts, _drawn(labels, batch, promise.seed, drawn), kinds)
     top.ask_twice(KeyIndex.of(list(once)))
     return noise(folder, batch, kinds, seed=promise.seed, drawn=drawn)
