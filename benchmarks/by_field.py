@@ -38,7 +38,7 @@ from slmbatch.run.plan import Choices, make_plan
 from slmbatch.store.folder import RunFolder
 from slmbatch.store.parts import part_paths
 from slmbatch.tasks.extract import ExtractTask
-from slmbatch.types import Grounded, Page
+from slmbatch.types import Page
 
 CHARACTERS_PER_TOKEN = 4
 NOTES = "\n\nAn earlier reading failed:"  # what follows isn't the document's
@@ -90,7 +90,7 @@ class PerfectEyes:
         if typed is None:
             return None
         index = TextIndex([Page(1, text)], day_first=self._schema.day_first)
-        return str(value) if index.find(str(value), typed, kind).found is not Grounded.NONE else None
+        return str(value) if index.find(str(value), typed, kind).stands else None
 
     def close(self) -> None:
         self._server.shutdown()

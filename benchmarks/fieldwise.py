@@ -33,7 +33,7 @@ from slmbatch.run.checked import compile_rules
 from slmbatch.run.passages import passages
 from slmbatch.run.repairing import Repairer
 from slmbatch.tasks.extract import ExtractTask
-from slmbatch.types import Grounded, Kind, Leaf, Page
+from slmbatch.types import Kind, Leaf, Page
 
 SUM = ("net_amount", "total_tax_amount", "total_amount")
 SEED, PAIRS, DIGITS = 20_261_125, 5, 3
@@ -104,7 +104,7 @@ def shown(one: Labelled) -> None:
 
 
 def _stands(text: str, raw: str, value: object, kind: Kind) -> bool:
-    return TextIndex([Page(1, text)]).find(raw, value, kind).found is not Grounded.NONE  # type: ignore[arg-type]
+    return TextIndex([Page(1, text)]).find(raw, value, kind).stands  # type: ignore[arg-type]
 
 
 def escalated(one: Labelled, model: str, most: int) -> None:

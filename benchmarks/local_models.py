@@ -34,6 +34,7 @@ from slmbatch.run.execute import execute
 from slmbatch.run.plan import Choices, make_plan
 from slmbatch.store.folder import RunFolder
 from slmbatch.tasks.extract import ExtractTask
+from slmbatch.types import Grounded
 
 SEED, FOLD = 20261125, 0
 
@@ -77,7 +78,7 @@ def tell(one: Labelled, some: list[int], out: Path, name: str, seconds: float) -
     for tier in sorted({field["tier"] for field in said}):
         settled = [ok for _, field, ok in judged if field and field["tier"] == tier]
         print(f"  said by {Path(tier).name}: right {_share(settled)}")
-    grounded = [field["found"] != "none" for field in said if field["value"] is not None]
+    grounded = [Grounded(field["found"]).stands for field in said if field["value"] is not None]
     print(f"  with a place in the document {_share(grounded)}", flush=True)
 
 

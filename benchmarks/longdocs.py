@@ -36,7 +36,7 @@ from slmbatch.run.passages import passages
 from slmbatch.run.pieces import split
 from slmbatch.tasks.extract import ExtractTask
 from slmbatch.tasks.schema import compile_schema
-from slmbatch.types import Grounded, Page
+from slmbatch.types import Page
 
 MODEL = "llamacpp:smollm2-135m"
 LABELS = {
@@ -65,7 +65,7 @@ def stands(text: str, field: str, value: str) -> bool:
     """Say whether a true value stands in a text."""
     kind = FIELDS[field].kind
     typed = parse_value(value, kind)
-    return typed is not None and TextIndex([Page(1, text)]).find(value, typed, kind).found is not Grounded.NONE
+    return typed is not None and TextIndex([Page(1, text)]).find(value, typed, kind).stands
 
 
 async def measure(engine: Engine, texts: Mapping[str, str], truth: list[tuple[str, str, str]], context: int) -> None:

@@ -119,6 +119,11 @@ class Grounded(StrEnum):
     XML = "xml"
     NONE = "none"
 
+    @property
+    def stands(self) -> bool:
+        """Whether the very value stands in the document."""
+        return self not in {Grounded.FUZZY, Grounded.NONE}
+
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
@@ -143,7 +148,7 @@ class Grounding:
     @property
     def stands(self) -> bool:
         """Whether the very value stands in the document."""
-        return self.found not in {Grounded.NONE, Grounded.FUZZY}
+        return self.found.stands
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,9 +86,10 @@ def test_features_of_labels_say_what_tiers_said_and_what_is_missing() -> None:
 
 
 def test_features_of_fields_say_what_checks_and_the_text_say() -> None:
+    near = Grounding(Grounded.FUZZY, distance=1)  # what is nearly there isn't
     leaves = (
         Leaf("total", Decimal(5), "5", score=0.9, grounding=Grounding(Grounded.EXACT, ocr=0.8), agreed=True),
-        Leaf("date", "1", "1", score=0.5, forced_logprob=-2.0, problems=("not a date",)),
+        Leaf("date", "1", "1", score=0.5, forced_logprob=-2.0, problems=("not a date",), grounding=near),
         Leaf("name", None, None),
     )
     attempt = Attempt("a", Answer(leaves=leaves, score=0.5))

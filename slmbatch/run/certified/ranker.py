@@ -136,7 +136,7 @@ def _of_fields(one: Record) -> Iterator[float | None]:
     odds = [_odds(leaf["score"] if leaf["score"] is not None else leaf["confidence"]) for leaf in filled]
     yield log1p(len(filled)) if leaves else None
     yield _mean([leaf["value"] is None for leaf in leaves])
-    yield _mean([leaf["found"] == Grounded.NONE.value for leaf in filled])
+    yield _mean([not Grounded(leaf["found"]).stands for leaf in filled])
     yield _mean([leaf["agreed"] or leaf["repaired"] for leaf in filled])
     yield sum(len(leaf["problems"]) for leaf in leaves) if leaves else None
     yield _mean([each for each in odds if each is not None])
