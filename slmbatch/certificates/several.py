@@ -100,7 +100,7 @@ def settle(
     lines = {name: _line(parts[name], one, labels[name]) for name, one in plans.items()}
     refused = _refused(parts, plans, lines, labels)
     if not (refused and together):
-        up = ~keeps(parts, _ranks(lines, plans, but=refused))
+        up = ~keeps(parts, _ranks(lines, but=refused))
         left = {name: one for name, one in plans.items() if name not in refused}
         lines = {name: _line(parts[name], one, labels[name], up=up) for name, one in left.items()}
         refused |= _refused(parts, left, lines, labels)
@@ -111,7 +111,7 @@ def settle(
         for name, line in lines.items()
         if name not in refused
     }
-    return Settled(told, refused, keeps(parts, _ranks(lines, plans, but=refused)))
+    return Settled(told, refused, keeps(parts, _ranks(lines, but=refused)))
 
 
 def _line(part: Part, plan: Plan, labels: Sequence[bool | None], *, up: Flags | None = None) -> Line:
@@ -139,10 +139,8 @@ def _refused(
     return {name: why for name, why in told.items() if why is not None}
 
 
-def _ranks(
-    lines: Mapping[str, Line], plans: Mapping[str, Plan], *, but: Mapping[str, Refusal]
-) -> dict[str, tuple[int, int]]:
-    return {name: (one.rank, plans[name].sample) for name, one in lines.items() if name not in but}
+def _ranks(lines: Mapping[str, Line], *, but: Mapping[str, Refusal]) -> dict[str, tuple[int, int]]:
+    return {name: (one.rank, one.sample) for name, one in lines.items() if name not in but}
 
 
 def verify_all(

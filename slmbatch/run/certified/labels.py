@@ -93,11 +93,6 @@ def labelled_on(path: Path) -> str:
     return told.decode()
 
 
-def told_about(keys: Sequence[bytes], topped: Path, kinds: Kinds | None) -> list[str | None]:
-    """Return the top tier's answers about contents, in this order. Takes keys that were all asked about."""
-    return answers(topped_rows(keys, topped), kinds)
-
-
 def topped_rows(keys: Sequence[bytes], topped: Path) -> pa.Table:
     """Return the top tier's results about contents, in this order. Takes keys that were all asked about."""
     located = LocatedParts(part_paths(topped))
@@ -106,7 +101,7 @@ def topped_rows(keys: Sequence[bytes], topped: Path) -> pa.Table:
 
 def judged_by_top(keys: Sequence[bytes], answered: Path, topped: Path) -> tuple[Replaced, ...]:
     """Say what the cheap tiers made of each other's labels, by the top tier's. Takes keys that were all asked about."""
-    told = zip(keys, told_about(keys, topped, None), strict=True)
+    told = zip(keys, answers(topped_rows(keys, topped), None), strict=True)
     return tuple(replacements(part_paths(answered), {key: label for key, label in told if label is not None}))
 
 

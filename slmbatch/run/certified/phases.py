@@ -162,7 +162,8 @@ class CertifiedRun:
         refused = refused_earlier(self._folder)
         if refused is not None:
             return refused
-        chances = {name: history.chances(one.scores()) or guessed_chances(one.scores()) for name, one in parts.items()}
+        scores = {name: one.scores() for name, one in parts.items()}
+        chances = {name: history.chances(some) or guessed_chances(some) for name, some in scores.items()}
         prices = per_row(self._plan, self._answered.parts)
         made = design(per, parts, chances, self._promise.goal, rows=len(batch), prices=prices)
         if not isinstance(made, Refusal):
