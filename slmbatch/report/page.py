@@ -93,7 +93,7 @@ def _when(summary: Mapping[str, Any]) -> str:
     began = f"Began {sessions[0]['started_at'][:16].replace('T', ' ')} UTC, " if sessions else ""
     work = f"{began}{summary['seconds']:,.1f} s of work"
     if summary.get("certificate") is not None:  # whose phases are sessions, too
-        return f"{work}. Labels decided which answers are accepted, not a threshold."
+        return f"{work}. No threshold decides which answers are accepted."
     resumed = f", in {len(sessions)} sessions" if len(sessions) > 1 else ""
     return f"{work}{resumed}. An answer is accepted from {summary['threshold']:g} on."
 
