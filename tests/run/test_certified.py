@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -241,19 +241,21 @@ def test_labels_that_cost_money_are_not_bought_unasked(tmp_path: Path, loopback:
     assert top.asked().total() == certificate(tmp_path / "out")["sample"]  # both servers agree on every row
 
 
+def kill_at(run: Sequence[object], *moments: tuple[Loopback, Sequence[int]]) -> None:
+    """Run and kill again and again: when a server has given so many answers."""
+    for server, counts in moments:
+        for count in counts:
+            process = start(*run)
+            wait_until(lambda server=server, count=count: server.answered().total() >= count, f"{count} answers")  # type: ignore[misc]
+            kill(process)
+
+
 @pytest.mark.timeout(240)
 def test_kills_in_any_phase_change_nothing(tmp_path: Path, loopback: Callable[..., Loopback]) -> None:
     table = write_rows(tmp_path / "rows.parquet", range(300))
     cheap, top = loopback(latency_s=0.01), loopback(latency_s=0.05)
     run = paid(table, tmp_path / "killed", cheap, top, "--yes", "--quiet")
-    for server, moments in ((cheap, (20, 150)), (top, (3, 20, 30))):
-        for moment in moments:
-            process = start(*run)
-            wait_until(
-                lambda server=server, moment=moment: server.answered().total() >= moment,  # type: ignore[misc]
-                f"{moment} answers",
-            )
-            kill(process)
+    kill_at(run, (cheap, (20, 150)), (top, (3, 20, 30)))
     ran = slmbatch(*run)
     assert ran.code == 0, ran.err
     undisturbed = tmp_path / "undisturbed"

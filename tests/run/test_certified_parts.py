@@ -24,12 +24,10 @@ from tests.harness import (
     Scripted,
     completion,
     finish,
-    kill,
     results,
     right_label,
     slmbatch,
     start,
-    wait_until,
     write_rows,
     write_table,
 )
@@ -41,6 +39,7 @@ from .test_certified import (
     command,
     edited,
     first_part,
+    kill_at,
     paid,
     relabel,
     stated,
@@ -220,14 +219,7 @@ def test_kills_in_any_phase_change_no_class(tmp_path: Path, loopback: Callable[.
     table = write_rows(tmp_path / "rows.parquet", range(500))
     cheap, top = loopback(latency_s=0.01), loopback(latency_s=0.05)
     run = [*paid(table, tmp_path / "killed", cheap, top, "--yes", "--quiet"), "--per", "class"]
-    for server, moments in ((cheap, (200,)), (top, (5, 40))):
-        for moment in moments:
-            process = start(*run)
-            wait_until(
-                lambda server=server, moment=moment: server.answered().total() >= moment,  # type: ignore[misc]
-                f"{moment} answers",
-            )
-            kill(process)
+    kill_at(run, (cheap, (200,)), (top, (5, 40)))
     ran = slmbatch(*run)
     assert ran.code == 0, ran.err
     undisturbed = tmp_path / "undisturbed"
