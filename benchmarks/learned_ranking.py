@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from certificate_rivals import labelled
-from certificates import HISTORY, PAIRS, TARGETS, count, interval, planned
+from certificates import HISTORY, PAIRS, TARGETS, count, planned
 
 from slmbatch.certificates.calibration import Doubles, auroc, confidence_features
 from slmbatch.certificates.counting import Target
 from slmbatch.certificates.learning import Learned, Taught, learn
+from slmbatch.certificates.noise import clopper_pearson
 from slmbatch.certificates.ways import learned_chances
 
 SIZES = (500, 1_000, 3_000)
@@ -140,7 +141,7 @@ def tables(avoided: dict, broken: dict, earned: dict, ranks: dict) -> Iterator[s
             told.append(f"{ways[0]:.3f} -> {ways[1]:.3f} ({ways[2]:.3f})")
         yield f"| {name} | {plain:.3f} | {learned:.3f} | {np.mean(earned[name]):.2f} | " + " | ".join(told) + " |"
     for way in WAYS:
-        low, high = interval(sum(broken[way]), len(broken[way]))
+        low, high = clopper_pearson(sum(broken[way]), len(broken[way]))
         share = np.mean([one for (*_, other), one in mean.items() if other == way])
         yield f"\n{way}: avoided {share:.3f}, broken {np.mean(broken[way]):.4f} [{low:.4f}, {high:.4f}]"
     cells = [key[:3] for key in mean if key[3] == "plain"]

@@ -1,4 +1,4 @@
-"""The shape of the house: imports run downwards, files and functions fit in the eye, the docs name what exists."""
+"""The shape of the house: imports run downwards, files and functions fit in the eye, the README names what exists."""
 
 import ast
 import re
@@ -88,14 +88,35 @@ def commands(group: Any, prefix: str = "slmbatch") -> Iterator[tuple[str, list[s
             yield f"{prefix} {name}", [flag for one in command.params for flag in one.opts if flag.startswith("--")]
 
 
+def defined(tree: ast.Module) -> set[str]:
+    """Return the names that importing a module binds."""
+    names = {one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef)}
+    names |= {one.id for each in tree.body for one in ast.walk(each) if isinstance(one, ast.Name)}
+    imports = [one for one in ast.walk(tree) if isinstance(one, ast.Import | ast.ImportFrom)]
+    return names | {alias.asname or alias.name for one in imports for alias in one.names}
+
+
+def test_benchmarks_find_what_they_take_from_each_other() -> None:
+    trees = {path.stem: ast.parse(path.read_text()) for path in (ROOT / "benchmarks").glob("*.py")}
+    taken = [
+        (name, one.module, alias.name)
+        for name, tree in trees.items()
+        for one in ast.walk(tree)
+        if isinstance(one, ast.ImportFrom) and one.module in trees
+        for alias in one.names
+    ]
+    assert taken
+    assert [one for one in taken if one[2] not in defined(trees[str(one[1])])] == []
+
+
 def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
 
 
-def test_the_documentation_names_every_command_and_flag() -> None:
+def test_the_readme_names_every_command_and_flag() -> None:
     from slmbatch.cli.main import app
 
-    readme = "\n".join(path.read_text() for path in pages())
+    readme = (ROOT / "README.md").read_text()
     for command, flags in commands(get_command(app)):
         assert command in readme, command
         for flag in flags:
